@@ -1,0 +1,156 @@
+//! Every key that the reader accepts, as data.
+//!
+//! The reader checks a table against its entry, messages list the entry, and a test compares it with the reference
+//! page. Keys of the design that this version cannot honour stand beside them: they are refused by name, since a
+//! setting that is silently ignored is worse than an error.
+
+/// The keys of one kind of table.
+#[derive(Debug)]
+pub(crate) struct Keys {
+    /// As it appears in messages and as a heading of the reference page.
+    pub(crate) title: &'static str,
+    pub(crate) accepted: &'static [&'static str],
+    /// Keys of the design that this version cannot honour, with what to do instead.
+    pub(crate) refused: &'static [(&'static str, &'static str)],
+    /// Keys that people look for here, with where they are.
+    pub(crate) elsewhere: &'static [(&'static str, &'static str)],
+}
+
+const fn keys(title: &'static str, accepted: &'static [&'static str]) -> Keys {
+    Keys { title, accepted, refused: &[], elsewhere: &[] }
+}
+
+pub(crate) static ROOT: Keys = Keys {
+    title: "the file",
+    accepted: &[
+        "node", "regions", "cluster", "listen", "cache", "tls", "dns", "admin", "origins", "site", "limits",
+    ],
+    refused: &[("test", "remove the table; try a running node with \"overfall explain URL\"")],
+    elsewhere: &[],
+};
+pub(crate) static NODE: Keys = keys("[node]", &["name", "region", "state"]);
+pub(crate) static REGION: Keys = Keys {
+    title: "[regions.NAME]",
+    accepted: &["location", "addresses", "probe", "weight"],
+    refused: &[("join", "nodes of a region do not share their caches yet; remove the key")],
+    elsewhere: &[],
+};
+pub(crate) static CLUSTER: Keys = Keys {
+    title: "[cluster]",
+    accepted: &["bus"],
+    refused: &[("secret", "the embedded bus does not leave the process; remove the key")],
+    elsewhere: &[],
+};
+pub(crate) static LISTEN: Keys = Keys {
+    title: "[listen]",
+    accepted: &["http", "https", "dns"],
+    refused: &[],
+    elsewhere: &[("admin", "set \"listen\" in [admin]")],
+};
+pub(crate) static CACHE: Keys = keys("[cache]", &["memory", "disk", "s3", "folder", "object_max"]);
+pub(crate) static DISK: Keys = keys("[cache] disk", &["path", "size"]);
+pub(crate) static CACHE_S3: Keys =
+    keys("[cache] s3", &["bucket", "prefix", "endpoint", "region", "access_key", "secret_key"]);
+pub(crate) static TLS: Keys = Keys {
+    title: "[tls]",
+    accepted: &["internal", "certificates"],
+    refused: &[("acme", "use \"certificates\" with files that an ACME client renews, or \"internal\"")],
+    elsewhere: &[],
+};
+pub(crate) static CERTIFICATE: Keys = keys("[tls] certificates", &["certificate", "key"]);
+pub(crate) static DNS: Keys =
+    keys("[dns]", &["zone", "services", "name_servers", "policy", "ttl", "health", "locations"]);
+pub(crate) static HEALTH: Keys = Keys {
+    title: "[dns] health",
+    accepted: &["every", "timeout", "fail", "pass"],
+    refused: &[("quorum", "each node judges by its own probes; remove the key")],
+    elsewhere: &[],
+};
+pub(crate) static DNS_LOCATION: Keys = keys("[dns] locations", &["network", "location"]);
+pub(crate) static ADMIN: Keys = keys("[admin]", &["listen", "tokens"]);
+pub(crate) static TOKEN: Keys = keys("[admin] tokens", &["name", "token", "scopes"]);
+pub(crate) static ORIGIN: Keys = Keys {
+    title: "[origins.NAME]",
+    accepted: &[
+        "url",
+        "connect_timeout",
+        "head_timeout",
+        "read_timeout",
+        "host",
+        "ca",
+        "endpoint",
+        "region",
+        "access_key",
+        "secret_key",
+    ],
+    refused: &[
+        ("health", "an origin that fails is passed over by the site's list; remove the key"),
+        ("serve", "use \"stale_if_error\" of the site"),
+    ],
+    elsewhere: &[],
+};
+pub(crate) static SITE: Keys = Keys {
+    title: "[[site]]",
+    accepted: &[
+        "name",
+        "hosts",
+        "origins",
+        "ttl",
+        "stale_while_revalidate",
+        "stale_if_error",
+        "query",
+        "images",
+        "on_failure",
+    ],
+    refused: &[
+        ("compress", "an origin's own encodings are kept apart by \"Vary\"; remove the key"),
+        ("vary", "the response's own \"Vary\" is followed; remove the key"),
+        ("shadow", "remove the key"),
+        ("key", "use \"query\" to choose the parameters that select a response"),
+    ],
+    elsewhere: &[],
+};
+pub(crate) static QUERY: Keys = keys("[[site]] query", &["ignore", "allow"]);
+pub(crate) static IMAGES: Keys =
+    keys("[[site]] images", &["quality", "sources", "source_max", "pixels_max", "side_max", "deadline"]);
+pub(crate) static ON_FAILURE: Keys = keys("[[site]] on_failure", &["status", "content_type", "body"]);
+pub(crate) static LIMITS: Keys = keys(
+    "[limits]",
+    &[
+        "connections_max",
+        "request_body_max",
+        "fetches_max",
+        "image_threads",
+        "image_queue_megapixels",
+        "drain",
+    ],
+);
+/// A credential that is not written down in the file.
+pub(crate) static SECRET: Keys = keys("a credential", &["env", "file"]);
+
+/// All of them, for the test that compares them with the reference page.
+#[cfg(test)]
+pub(crate) static ALL: [&Keys; 22] = [
+    &ROOT,
+    &NODE,
+    &REGION,
+    &CLUSTER,
+    &LISTEN,
+    &CACHE,
+    &DISK,
+    &CACHE_S3,
+    &TLS,
+    &CERTIFICATE,
+    &DNS,
+    &HEALTH,
+    &DNS_LOCATION,
+    &ADMIN,
+    &TOKEN,
+    &ORIGIN,
+    &SITE,
+    &QUERY,
+    &IMAGES,
+    &ON_FAILURE,
+    &LIMITS,
+    &SECRET,
+];

@@ -1,0 +1,122 @@
+//! `[[site]]`: which hosts are served, from which origins, and for how long.
+
+use std::{sync::Arc, time::Duration};
+
+use toml::de::DeValue;
+
+use crate::{
+    bounds, imaging, keys,
+    model::{Fallback, QueryRule, Site},
+    names,
+    raw::{Spot, Table, Value},
+    report::{Mistake, quoted},
+    units::Refusal,
+    validate::{Marks, SiteMarks},
+    values::plain,
+};
+
+/// Sites in file order.
+pub(crate) fn sites(root: &Table<'_>, marks: &mut Marks) -> Vec<Arc<Site>> {
+    let Some(value) = root.value("site") else { return Vec::new() };
+    let Some(entries) = value.list(&bounds::SITES) else {
+        let mistake = Mistake::new(value.span(), "there may be several sites, so each is an entry of a list");
+        root.reader.push(mistake.help("write [[site]]"));
+        return Vec::new();
+    };
+    let tables = entries.into_iter().filter_map(|entry| entry.table(&keys::SITE));
+    tables.map(|table| Arc::new(site(&table, marks))).collect()
+}
+
+fn site(table: &Table<'_>, marks: &mut Marks) -> Site {
+    let name = table.required("name").and_then(|value| value.parse(names::identifier));
+    let hosts = required_list(table, "hosts", names::host);
+    let origins = required_list(table, "origins", |text| Ok(text.to_owned()));
+    let images = imaging::images(table);
+    marks.sites.push(SiteMarks {
+        name: name.clone(),
+        hosts: hosts.clone(),
+        origins: origins.clone(),
+        images: images.as_ref().map(|images| images.span.clone()),
+    });
+    Site {
+        name: name.map(|spot| spot.value).unwrap_or_default(),
+        hosts: plain(hosts),
+        origins: plain(origins),
+        ttl: table.number(&bounds::SITE_TTL).map(|spot| Duration::from_millis(spot.value)),
+        stale_while_revalidate: table.time(&bounds::SITE_STALE_WHILE_REVALIDATE),
+        stale_if_error: table.time(&bounds::SITE_STALE_IF_ERROR),
+        query: table.value("query").and_then(query).unwrap_or(QueryRule::All),
+        images: images.map(|images| images.value),
+        on_failure: table.table_if("on_failure", &keys::ON_FAILURE).map(|table| fallback(&table)),
+    }
+}
+
+fn required_list(
+    table: &Table<'_>,
+    key: &'static str,
+    check: impl Fn(&str) -> Result<String, Refusal>,
+) -> Vec<Spot<String>> {
+    let bound = if key == "hosts" { &bounds::SITE_HOSTS } else { &bounds::SITE_ORIGINS };
+    if table.required(key).is_none() {
+        return Vec::new();
+    }
+    table.parse_list(bound, check)
+}
+
+fn query(value: Value<'_>) -> Option<QueryRule> {
+    if let DeValue::String(_) = value.node.get_ref() {
+        let all = value.word(&[("all", true), ("none", false)])?;
+        return Some(if all { QueryRule::All } else { QueryRule::None });
+    }
+    let table = value.table(&keys::QUERY)?;
+    let names = |bound| plain(table.parse_list(bound, parameter));
+    match (table.value("ignore"), table.value("allow")) {
+        (Some(_), None) => Some(QueryRule::Ignore(names(&bounds::QUERY_IGNORE))),
+        (None, Some(_)) => Some(QueryRule::Allow(names(&bounds::QUERY_ALLOW))),
+        _ => {
+            let mistake =
+                Mistake::new(value.span(), "a query rule has exactly one of \"ignore\" and \"allow\"");
+            value.reader.push(mistake.help("write \"all\", \"none\", { ignore = [..] } or { allow = [..] }"));
+            None
+        }
+    }
+}
+
+/// The name of a query parameter as it is sent.
+fn parameter(text: &str) -> Result<String, Refusal> {
+    let allowed = |b: u8| b.is_ascii_graphic() && !matches!(b, b'&' | b'=' | b'#' | b'?');
+    if text.is_empty() || text.len() > 256 || !text.bytes().all(allowed) {
+        return Err(Refusal::new(format!("{} is not the name of a query parameter", quoted(text)))
+            .help("write it as it is sent, percent-encoded, without \"=\""));
+    }
+    Ok(text.to_owned())
+}
+
+fn fallback(table: &Table<'_>) -> Fallback {
+    let status = u16::try_from(table.amount(&bounds::FAILURE_STATUS)).unwrap_or(u16::MAX);
+    let content_type = table.parse("content_type", content_type).map(|spot| spot.value);
+    let body = table.value("body").and_then(Value::text);
+    if let Some(body) =
+        body.as_ref().filter(|body| matches!(status, 204 | 205 | 304) && !body.value.is_empty())
+    {
+        // RFC 9110 section 6.4.1
+        let mistake = Mistake::new(body.span.clone(), format!("a response with status {status} has no body"));
+        table.reader.push(mistake.help("remove the body, or use status 200"));
+    }
+    Fallback {
+        status,
+        content_type: content_type.unwrap_or_else(|| "text/plain; charset=utf-8".to_owned()),
+        body: body.map(|body| body.value).unwrap_or_default(),
+    }
+}
+
+/// A value for `Content-Type` (RFC 9110 section 8.3.1).
+fn content_type(text: &str) -> Result<String, Refusal> {
+    let (kind, rest) = text.split_once('/').unwrap_or((text, ""));
+    let printable = text.bytes().all(|b| b.is_ascii_graphic() || b == b' ');
+    if kind.is_empty() || rest.is_empty() || text.len() > 256 || !printable || kind.contains(' ') {
+        return Err(Refusal::new(format!("{} is not a content type", quoted(text)))
+            .help("write for example \"text/html; charset=utf-8\""));
+    }
+    Ok(text.to_owned())
+}
