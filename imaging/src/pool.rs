@@ -1,0 +1,291 @@
+//! Threads that render, and the bounded queue before them.
+//!
+//! Rendering is long processor work, so it never runs on the threads that serve requests. The queue is bounded by what its
+//! jobs weigh in pixels, because one panorama costs as much as a hundred thumbnails; a full queue answers at once instead of
+//! making everyone wait. A job whose client went away, or whose time is over, is skipped. A panic costs one rendering.
+
+use std::collections::VecDeque;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::thread::JoinHandle;
+
+use bytes::Bytes;
+use parking_lot::{Condvar, Mutex};
+use tokio::sync::oneshot;
+use tokio::time::{Instant, timeout_at};
+
+use crate::limits::Limits;
+use crate::metrics::Metrics;
+use crate::negotiate::AcceptClass;
+use crate::pipeline::{self, Rendered};
+use crate::sniff::Header;
+use crate::steps::geometry::{self, Size};
+use crate::transform::Transform;
+use crate::{Deadline, Error};
+
+/// What the smallest job weighs, so that tiny pictures cannot fill memory by their number.
+const WEIGHT_MIN: u64 = 65_536;
+
+/// What one thread renders in a second, in pixels; a low estimate, for `Retry-After` only.
+const PIXELS_PER_SECOND: u64 = 25_000_000;
+
+/// Longest wait that is suggested, in seconds.
+const RETRY_AFTER_S_MAX: u64 = 30;
+
+type Outcome = Result<Rendered, Error>;
+type Work = Box<dyn FnOnce(&Deadline) -> Outcome + Send>;
+
+/// A fixed number of rendering threads. Dropping it stops it and waits for the renderings at work.
+#[derive(Debug)]
+pub struct Pool {
+    shared: Arc<Shared>,
+    threads: Mutex<Vec<JoinHandle<()>>>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    state: Mutex<State>,
+    wake: Condvar,
+    metrics: Arc<Metrics>,
+    threads: u64,
+    queue_pixels_max: u64,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    jobs: VecDeque<Job>,
+    pixels: u64,
+    stopping: bool,
+}
+
+struct Job {
+    work: Work,
+    weight: u64,
+    deadline: Deadline,
+    queued_at: Instant,
+    reply: oneshot::Sender<Outcome>,
+}
+
+impl std::fmt::Debug for Job {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        out.debug_struct("Job").field("weight", &self.weight).finish_non_exhaustive()
+    }
+}
+
+/// Cancels a job when the future that waits for it is dropped.
+struct CancelOnDrop(Deadline);
+
+impl Drop for CancelOnDrop {
+    fn drop(&mut self) {
+        self.0.cancel();
+    }
+}
+
+impl Pool {
+    /// Starts `threads` threads (at least one) with a queue of `queue_megapixels` million pixels. A single job heavier than
+    /// the whole queue still waits when nothing else does.
+    ///
+    /// # Errors
+    /// When the system gives no thread.
+    pub fn new(threads: usize, queue_megapixels: u64) -> std::io::Result<Self> {
+        let threads = threads.max(1);
+        let shared = Arc::new(Shared {
+            state: Mutex::default(),
+            wake: Condvar::new(),
+            metrics: Arc::default(),
+            threads: u64::try_from(threads).unwrap_or(u64::MAX),
+            queue_pixels_max: queue_megapixels.saturating_mul(1_000_000),
+        });
+        let pool = Self { shared, threads: Mutex::default() };
+        for number in 0..threads {
+            let shared = Arc::clone(&pool.shared);
+            let thread = std::thread::Builder::new().name(format!("image-{number}"));
+            pool.threads.lock().push(thread.spawn(move || shared.work())?);
+        }
+        Ok(pool)
+    }
+
+    /// The counters, live.
+    #[must_use]
+    pub fn metrics(&self) -> &Arc<Metrics> {
+        &self.shared.metrics
+    }
+
+    /// Renders `source` before `deadline`, queue included. `quality` is the default, 1 to 100, for a transform without one.
+    /// The header is judged here, before queueing. Dropping the future abandons the job: one that waits is skipped, one
+    /// at work ends at its next step.
+    ///
+    /// # Errors
+    /// Every variant of [`Error`].
+    pub async fn render(
+        &self,
+        source: Bytes,
+        transform: Transform,
+        accept: AcceptClass,
+        quality: u8,
+        limits: Limits,
+        deadline: Instant,
+    ) -> Result<Rendered, Error> {
+        let header = pipeline::admit(&source, &transform, &limits).inspect_err(|_| {
+            Metrics::add(&self.shared.metrics.failures);
+        })?;
+        let weight = weight(&source, &header, &transform);
+        let work = move |deadline: &Deadline| {
+            pipeline::render(&source, &transform, accept, quality, &limits, deadline)
+        };
+        self.submit(Box::new(work), weight, deadline).await
+    }
+
+    /// Stops: what waits is refused, what is at work is finished and waited for. Blocks for at most one rendering; a
+    /// second call returns at once.
+    pub fn shutdown(&self) {
+        let refused = {
+            let mut state = self.shared.state.lock();
+            state.stopping = true;
+            state.pixels = 0;
+            std::mem::take(&mut state.jobs)
+        };
+        self.shared.show_queue(&self.shared.state.lock());
+        self.shared.wake.notify_all();
+        // their receivers see the closed channel
+        drop(refused);
+        let threads = std::mem::take(&mut *self.threads.lock());
+        for thread in threads {
+            if thread.join().is_err() {
+                tracing::error!("an image thread ended by a panic");
+            }
+        }
+    }
+
+    async fn submit(&self, work: Work, weight: u64, deadline: Instant) -> Outcome {
+        let (reply, outcome) = oneshot::channel();
+        let end = Deadline::at(deadline);
+        let _cancel = CancelOnDrop(end.clone());
+        let weight = weight.max(WEIGHT_MIN);
+        self.shared.push(Job { work, weight, deadline: end, queued_at: Instant::now(), reply })?;
+        match timeout_at(deadline, outcome).await {
+            Ok(Ok(outcome)) => outcome,
+            Ok(Err(_stopped)) => {
+                Metrics::add(&self.shared.metrics.refusals);
+                Err(Error::Busy { retry_after_s: 1 })
+            }
+            Err(_elapsed) => Err(Error::Deadline),
+        }
+    }
+}
+
+/// What a job costs, in pixels: those of the source or the result, or the bytes it holds while it waits.
+fn weight(source: &Bytes, header: &Header, transform: &Transform) -> u64 {
+    let bytes = u64::try_from(source.len()).unwrap_or(u64::MAX);
+    let canvas = geometry::plan(Size { width: header.width, height: header.height }, transform).canvas;
+    header.pixels().max(bytes).max(u64::from(canvas.width) * u64::from(canvas.height))
+}
+
+impl Drop for Pool {
+    fn drop(&mut self) {
+        self.shutdown();
+    }
+}
+
+impl Shared {
+    fn push(&self, job: Job) -> Result<(), Error> {
+        let mut state = self.state.lock();
+        if !self.has_room(&state, job.weight) {
+            self.forget_abandoned(&mut state);
+        }
+        if state.stopping || !self.has_room(&state, job.weight) {
+            Metrics::add(&self.metrics.refusals);
+            return Err(Error::Busy { retry_after_s: self.retry_after_s(state.pixels) });
+        }
+        state.pixels = state.pixels.saturating_add(job.weight);
+        state.jobs.push_back(job);
+        self.show_queue(&state);
+        drop(state);
+        self.wake.notify_one();
+        Ok(())
+    }
+
+    fn has_room(&self, state: &State, weight: u64) -> bool {
+        state.jobs.is_empty() || state.pixels.saturating_add(weight) <= self.queue_pixels_max
+    }
+
+    /// Nobody waits for these; their place is worth more.
+    fn forget_abandoned(&self, state: &mut State) {
+        let before = state.jobs.len();
+        state.jobs.retain(|job| !job.reply.is_closed());
+        state.pixels = state.jobs.iter().map(|job| job.weight).sum();
+        for _ in state.jobs.len()..before {
+            Metrics::add(&self.metrics.abandoned);
+        }
+    }
+
+    fn retry_after_s(&self, pixels: u64) -> u32 {
+        let seconds = pixels / PIXELS_PER_SECOND.saturating_mul(self.threads);
+        u32::try_from(seconds.clamp(1, RETRY_AFTER_S_MAX)).unwrap_or(1)
+    }
+
+    fn show_queue(&self, state: &State) {
+        use std::sync::atomic::Ordering::Relaxed;
+        self.metrics.queue_jobs.store(u64::try_from(state.jobs.len()).unwrap_or(u64::MAX), Relaxed);
+        self.metrics.queue_pixels.store(state.pixels, Relaxed);
+    }
+
+    /// The life of a thread.
+    fn work(&self) {
+        while let Some(job) = self.next_job() {
+            Metrics::add(&self.metrics.busy_threads);
+            self.run(job);
+            Metrics::sub(&self.metrics.busy_threads);
+        }
+    }
+
+    /// Waits for a job; none when the pool stops.
+    fn next_job(&self) -> Option<Job> {
+        let mut state = self.state.lock();
+        loop {
+            if state.stopping {
+                return None;
+            }
+            if let Some(job) = state.jobs.pop_front() {
+                state.pixels = state.pixels.saturating_sub(job.weight);
+                self.show_queue(&state);
+                return Some(job);
+            }
+            self.wake.wait(&mut state);
+        }
+    }
+
+    fn run(&self, job: Job) {
+        let Job { work, deadline, queued_at, reply, .. } = job;
+        if reply.is_closed() {
+            Metrics::add(&self.metrics.abandoned);
+            return;
+        }
+        let queue = Instant::now().saturating_duration_since(queued_at);
+        // the work owns all it touches, so nothing half changed survives a panic
+        let outcome = catch_unwind(AssertUnwindSafe(|| work(&deadline))).unwrap_or(Err(Error::Panicked));
+        let outcome = outcome.map(|mut rendered| {
+            rendered.timings.queue = queue;
+            rendered
+        });
+        self.count(&outcome);
+        if reply.send(outcome).is_err() {
+            tracing::debug!("a rendering was finished after its client left");
+        }
+    }
+
+    fn count(&self, outcome: &Outcome) {
+        Metrics::add(match outcome {
+            Ok(_) => &self.metrics.renders,
+            Err(Error::Deadline) => &self.metrics.abandoned,
+            Err(Error::Panicked) => {
+                tracing::error!("a codec panicked, one rendering is lost");
+                &self.metrics.panics
+            }
+            Err(_) => &self.metrics.failures,
+        });
+    }
+}
+
+#[cfg(test)]
+mod tests;
