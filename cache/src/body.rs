@@ -1,0 +1,98 @@
+//! A body that is whole, or still growing.
+
+use std::{fmt, pin::Pin};
+
+use bytes::Bytes;
+use futures_util::Stream;
+
+/// Why a body ended early. An early end is always an error to the reader, never a clean end.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum BodyError {
+    /// The origin closed or reset before the announced length.
+    #[error("origin ended the body after {received} bytes")]
+    Cut {
+        /// Bytes received.
+        received: u64,
+    },
+    /// No byte arrived within the read deadline.
+    #[error("origin sent nothing for {ms} ms")]
+    Stalled {
+        /// The deadline, in ms.
+        ms: u64,
+    },
+    /// A bound was exceeded.
+    #[error("body is larger than {max} bytes")]
+    TooLarge {
+        /// The bound.
+        max: u64,
+    },
+    /// Transport or storage failed.
+    #[error("{0}")]
+    Io(String),
+}
+
+/// Chunks of a body, in order. Dropping it abandons the transfer.
+pub type BodyStream = Pin<Box<dyn Stream<Item = Result<Bytes, BodyError>> + Send>>;
+
+/// A response body.
+pub enum Body {
+    /// Whole and in memory; may be empty.
+    Full(Bytes),
+    /// Arriving. The length is known when the origin announced it.
+    Stream {
+        /// Announced length in bytes.
+        length: Option<u64>,
+        /// The chunks.
+        stream: BodyStream,
+    },
+}
+
+impl Body {
+    /// No body.
+    #[must_use]
+    pub const fn empty() -> Self {
+        Self::Full(Bytes::new())
+    }
+
+    /// Length in bytes, when known.
+    #[must_use]
+    pub fn length(&self) -> Option<u64> {
+        match self {
+            Self::Full(bytes) => u64::try_from(bytes.len()).ok(),
+            Self::Stream { length, .. } => *length,
+        }
+    }
+
+    /// Reads it whole, refusing more than `max` bytes.
+    ///
+    /// # Errors
+    /// [`BodyError::TooLarge`] above `max`, else what the transfer failed with.
+    pub async fn collect(self, max: u64) -> Result<Bytes, BodyError> {
+        use futures_util::StreamExt as _;
+        let fits = |n: usize| u64::try_from(n).is_ok_and(|n| n <= max);
+        match self {
+            Self::Full(bytes) if fits(bytes.len()) => Ok(bytes),
+            Self::Full(_) => Err(BodyError::TooLarge { max }),
+            Self::Stream { mut stream, .. } => {
+                let mut whole = Vec::new();
+                while let Some(chunk) = stream.next().await {
+                    let chunk = chunk?;
+                    if !fits(whole.len().saturating_add(chunk.len())) {
+                        return Err(BodyError::TooLarge { max });
+                    }
+                    whole.extend_from_slice(&chunk);
+                }
+                Ok(whole.into())
+            }
+        }
+    }
+}
+
+impl fmt::Debug for Body {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Full(bytes) => write!(f, "Full({} bytes)", bytes.len()),
+            Self::Stream { length, .. } => write!(f, "Stream({length:?})"),
+        }
+    }
+}

@@ -1,0 +1,333 @@
+//! The engine: one request in, one answer out, whatever broke on the way.
+//!
+//! It walks the tiers, lets the pure decisions judge what it finds, joins or leads a flight over the waterfall of
+//! origins, and falls back to stale. It knows no HTTP server: widget files, S3 objects and image renderings all come
+//! through here.
+
+use std::{
+    collections::HashMap,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+};
+
+use http::{HeaderMap, Method};
+use parking_lot::Mutex;
+use tokio::sync::Semaphore;
+
+use crate::{
+    body::Body,
+    clock::{Clock, Millis},
+    flight::Flights,
+    key::{Key, KeyHash},
+    origin::OriginRequest,
+    policy::Policy,
+    purge::Table,
+    stored::{ResponseHead, Stored, StoredRef},
+    tier::{Tier, hybrid::Hybrid},
+    waterfall::{Attempt, Failure, Waterfall},
+};
+
+mod answer;
+mod explain;
+mod fetch;
+mod lookup;
+#[cfg(test)]
+mod tests;
+
+pub use explain::{Explanation, TierFinding};
+
+/// Keys remembered as not shareable.
+const PASS_MARKS_MAX: usize = 65_536;
+/// How long such a key is remembered, in ms.
+const PASS_MARK_MS: u64 = 60_000;
+
+/// One request for a response that may be stored.
+#[derive(Clone)]
+pub struct Request {
+    /// Key with an empty variant, or with the variant that the route chose (an image rendering).
+    pub key: Key,
+    /// GET or HEAD.
+    pub method: Method,
+    /// The client's end-to-end fields.
+    pub headers: HeaderMap,
+    /// Host that the client named, lower case, no port.
+    pub host: String,
+    /// Raw path and query, for the origins.
+    pub path_and_query: String,
+    /// The site's caching rules.
+    pub policy: Arc<Policy>,
+    /// The site's origins.
+    pub waterfall: Arc<Waterfall>,
+    /// Identifies the request in logs.
+    pub request_id: u128,
+}
+
+/// A response for the client, before connection-level fields.
+#[derive(Debug)]
+pub struct Answer {
+    /// Status and fields with `Age`; no `Cache-Status` yet.
+    pub head: ResponseHead,
+    /// Body; for HEAD it is empty while the fields speak of the GET.
+    pub body: Body,
+    /// Where it came from and why.
+    pub trace: Trace,
+    /// What a derived response inherits: set when the answer is or will be a stored response.
+    pub source: Option<Provenance>,
+}
+
+pub use crate::origin::Provenance;
+
+/// Where an answer came from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Served {
+    /// Fresh from a tier.
+    Hit(&'static str),
+    /// Stale from a tier: revalidation runs behind it, or every origin failed.
+    Stale(&'static str),
+    /// A stored response that an origin has just confirmed.
+    Validated,
+    /// From an origin, being stored.
+    Fetched,
+    /// From an origin, not stored.
+    Passed,
+    /// Nowhere: no origin answered.
+    Failed,
+}
+
+/// What one tier said.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum TierResult {
+    /// Nothing under the key.
+    Miss,
+    /// A response that may be used as it is.
+    Fresh,
+    /// A response past its freshness, or softly purged.
+    Stale,
+    /// A purged response.
+    Purged,
+    /// The tier could not say.
+    Failed(String),
+}
+
+/// How an answer was found, step by step.
+#[derive(Debug, Clone)]
+pub struct Trace {
+    /// Tiers in the order they were asked.
+    pub tiers: Vec<(&'static str, TierResult)>,
+    /// Origins in the order they were asked.
+    pub attempts: Arc<Vec<Attempt>>,
+    /// Where the answer came from.
+    pub served: Served,
+    /// Freshness left in ms; negative when stale.
+    pub ttl_ms: i64,
+    /// Whether the answer came from another request's fetch.
+    pub collapsed: bool,
+    /// Whether the response is being stored.
+    pub stored: bool,
+    /// Why a response was not stored, or why it was served stale.
+    pub reason: Option<&'static str>,
+    /// Time spent on tiers, in µs.
+    pub lookup_us: u64,
+    /// Time until the origin's head, in µs; zero without a fetch.
+    pub fetch_us: u64,
+}
+
+impl Trace {
+    fn new() -> Self {
+        Self {
+            tiers: Vec::new(),
+            attempts: Arc::default(),
+            served: Served::Failed,
+            ttl_ms: 0,
+            collapsed: false,
+            stored: false,
+            reason: None,
+            lookup_us: 0,
+            fetch_us: 0,
+        }
+    }
+}
+
+/// No answer: every origin failed and nothing stored may be used.
+#[derive(Debug)]
+pub struct Unanswered {
+    /// What was tried.
+    pub failure: Arc<Failure>,
+    /// How far the request came.
+    pub trace: Trace,
+    /// The client asked for stored responses only (RFC 9111 section 5.2.1.7).
+    pub only_if_cached: bool,
+}
+
+/// Bounds of an engine.
+#[derive(Debug, Clone, Copy)]
+pub struct EngineLimits {
+    /// Bodies above this pass through without being stored. Bytes.
+    pub object_bytes_max: u64,
+    /// Concurrent fetches.
+    pub fetches_max: usize,
+    /// Bytes of growing bodies over all fetches; past it new bodies pass through.
+    pub filling_bytes_max: u64,
+}
+
+/// Event counts since start.
+#[derive(Debug, Default)]
+pub struct EngineCounters {
+    /// Requests answered by another request's fetch.
+    pub collapsed: AtomicU64,
+    /// Responses stored.
+    pub stored: AtomicU64,
+    /// Responses that could not be stored.
+    pub passed: AtomicU64,
+    /// Validations that an origin confirmed with 304.
+    pub validated: AtomicU64,
+    /// Fetches refused because `fetches_max` were running.
+    pub refused: AtomicU64,
+    /// Bytes of growing bodies at this moment.
+    pub filling_bytes: AtomicU64,
+}
+
+/// Parts that an engine is made of.
+pub struct EngineParts {
+    /// Memory and disk.
+    pub hybrid: Arc<Hybrid>,
+    /// Tiers after the disk, in order.
+    pub shared: Vec<Arc<dyn Tier>>,
+    /// Purges applied by this node.
+    pub purges: Arc<Table>,
+    /// Time.
+    pub clock: Arc<dyn Clock>,
+    /// Bounds.
+    pub limits: EngineLimits,
+}
+
+/// Answers requests for storable responses. Shared by all connections of a node.
+pub struct Engine {
+    hybrid: Arc<Hybrid>,
+    shared: Vec<Arc<dyn Tier>>,
+    purges: Arc<Table>,
+    clock: Arc<dyn Clock>,
+    limits: EngineLimits,
+    flights: Flights,
+    permits: Arc<Semaphore>,
+    pass_marks: Mutex<HashMap<KeyHash, Millis>>,
+    counters: EngineCounters,
+}
+
+impl Engine {
+    /// Assembles an engine.
+    #[must_use]
+    pub fn new(parts: EngineParts) -> Arc<Self> {
+        Arc::new(Self {
+            hybrid: parts.hybrid,
+            shared: parts.shared,
+            purges: parts.purges,
+            clock: parts.clock,
+            limits: parts.limits,
+            flights: Flights::default(),
+            permits: Arc::new(Semaphore::new(parts.limits.fetches_max)),
+            pass_marks: Mutex::default(),
+            counters: EngineCounters::default(),
+        })
+    }
+
+    /// Event counts since start.
+    #[must_use]
+    pub const fn counters(&self) -> &EngineCounters {
+        &self.counters
+    }
+
+    /// Fetches running at this moment.
+    #[must_use]
+    pub fn fetches(&self) -> usize {
+        self.flights.len()
+    }
+
+    /// Waits until everything stored so far is durable or dropped; called at shutdown.
+    pub async fn flush(&self) {
+        self.hybrid.flush().await;
+        for tier in &self.shared {
+            tier.flush().await;
+        }
+    }
+
+    fn store(&self, stored: StoredRef) {
+        self.counters.stored.fetch_add(1, Ordering::Relaxed);
+        let hash = stored.key.hash();
+        if !stored.vary.is_empty() && !stored.is_vary_marker {
+            self.place(Arc::new(vary_marker(&stored)));
+        }
+        self.place_at(hash, stored);
+    }
+
+    fn place(&self, stored: StoredRef) {
+        self.place_at(stored.key.hash(), stored);
+    }
+
+    fn place_at(&self, hash: KeyHash, stored: StoredRef) {
+        self.hybrid.insert(hash, Arc::clone(&stored));
+        for tier in &self.shared {
+            tier.put(hash, Arc::clone(&stored));
+        }
+    }
+
+    fn is_marked_pass(&self, hash: KeyHash) -> bool {
+        let now = self.clock.now();
+        self.pass_marks.lock().get(&hash).is_some_and(|until| *until > now)
+    }
+
+    fn mark_pass(&self, hash: KeyHash) {
+        let now = self.clock.now();
+        let mut marks = self.pass_marks.lock();
+        if marks.len() >= PASS_MARKS_MAX {
+            marks.retain(|_, until| *until > now);
+        }
+        if marks.len() < PASS_MARKS_MAX {
+            marks.insert(hash, Millis(now.0.saturating_add(PASS_MARK_MS)));
+        }
+    }
+
+    fn unmark_pass(&self, hash: KeyHash) {
+        let mut marks = self.pass_marks.lock();
+        if !marks.is_empty() {
+            marks.remove(&hash);
+        }
+    }
+}
+
+/// "Look under the variant made of these fields", stored where the plain response would be.
+fn vary_marker(stored: &Stored) -> Stored {
+    Stored {
+        key: stored.key.with_variant(base_variant(&stored.key.variant)),
+        head: ResponseHead { status: stored.head.status, headers: HeaderMap::new() },
+        body: bytes::Bytes::new(),
+        lifetime: stored.lifetime,
+        position: stored.position,
+        scopes: stored.scopes.clone(),
+        vary: stored.vary.clone(),
+        is_vary_marker: true,
+    }
+}
+
+/// Separates the route's variant from the one that `Vary` selects.
+const VARY_MARK: char = '\u{1}';
+
+fn base_variant(variant: &str) -> String {
+    variant.split(VARY_MARK).next().unwrap_or_default().to_owned()
+}
+
+fn vary_variant(base: &str, selected: &str) -> String {
+    format!("{base}{VARY_MARK}{selected}")
+}
+
+fn origin_request(request: &Request, headers: HeaderMap) -> OriginRequest {
+    OriginRequest {
+        host: request.host.clone(),
+        path_and_query: request.path_and_query.clone(),
+        headers,
+        deadline: tokio::time::Instant::now(),
+        request_id: request.request_id,
+    }
+}

@@ -1,0 +1,505 @@
+//! Misses and validations: lead or follow a flight, fall back to stale.
+//!
+//! The leader's work runs in a task of its own, so that a client who leaves does not end what others wait for.
+//! Dropping the future of [`Engine::serve`] abandons only the waiting; an unshareable response is dropped with it.
+
+use std::sync::{Arc, atomic::Ordering};
+
+use futures_util::StreamExt as _;
+use http::{HeaderValue, Method, StatusCode, header};
+use tokio::{sync::OwnedSemaphorePermit, time::Instant};
+
+use super::{
+    Answer, Engine, Request, Served, Trace, Unanswered,
+    answer::{provenance, served},
+    lookup::{Found, Place},
+    origin_request, vary_variant,
+};
+use crate::{
+    body::{Body, BodyError, BodyStream},
+    cache_control, fields,
+    flight::{Flight, Growing, GrowingHead, Head, Origins, Role},
+    freshness::{self, Use},
+    key::{Key, KeyHash},
+    stored::{Lifetime, Position, ResponseHead, Scopes, Stored, StoredRef},
+    storability, surrogate,
+    validation::{self, Condition},
+    vary::{self, Vary},
+    waterfall::{Failure, Fetched},
+};
+
+/// How often a follower may find itself on a flight of another variant before it fetches for itself.
+const RESTARTS_MAX: usize = 3;
+
+/// What a leader needs to know about the slot that it fills.
+struct Errand {
+    request: Request,
+    hash: KeyHash,
+    stale: Option<StoredRef>,
+}
+
+/// Ends a flight whatever happens to the task that leads it.
+struct Lead {
+    engine: Arc<Engine>,
+    flight: Arc<Flight>,
+    hash: KeyHash,
+}
+
+impl Drop for Lead {
+    fn drop(&mut self) {
+        self.engine.flights.leave(self.hash, &self.flight);
+        self.flight.announce(Head::Failed(Arc::default()));
+    }
+}
+
+impl Engine {
+    /// Answers one request.
+    ///
+    /// # Errors
+    /// [`Unanswered`] when every origin failed and no stored response may be used.
+    pub async fn serve(self: &Arc<Self>, request: Request) -> Result<Answer, Unanswered> {
+        let mut trace = Trace::new();
+        let directives = cache_control::request(&request.headers);
+        let began = Instant::now();
+        let place = self.lookup(&request, &directives, &mut trace).await;
+        trace.lookup_us = micros_since(began);
+        match &place.found {
+            Some(Found { stored, tier, usage: Use::Fresh }) => {
+                return Ok(self.answer_stored(&request, stored, served(trace, Served::Hit(tier))));
+            }
+            Some(Found { stored, tier, usage: Use::StaleWhileRevalidate }) => {
+                self.refresh(&request, &place, stored);
+                trace.reason = Some("stale-while-revalidate");
+                return Ok(self.answer_stored(&request, stored, served(trace, Served::Stale(tier))));
+            }
+            Some(_) | None => {}
+        }
+        if directives.only_if_cached {
+            return Err(Unanswered { failure: Arc::default(), trace, only_if_cached: true });
+        }
+        self.fetch(&request, place, trace).await
+    }
+
+    /// Validates behind a stale answer, unless somebody does already.
+    fn refresh(self: &Arc<Self>, request: &Request, place: &Place, stale: &StoredRef) {
+        if let Role::Leader(flight) = self.join(&place.key, place.hash) {
+            self.lead(flight, request, place.hash, Some(Arc::clone(stale)));
+        }
+    }
+
+    fn join(&self, key: &Key, hash: KeyHash) -> Role {
+        let position = self.purges.position();
+        self.flights.join(hash, position, |began| {
+            self.purges.covers_key_since(&key.site, &key.host, &key.target, began)
+        })
+    }
+
+    fn lead(
+        self: &Arc<Self>,
+        flight: Arc<Flight>,
+        request: &Request,
+        hash: KeyHash,
+        stale: Option<StoredRef>,
+    ) {
+        let errand = Errand { request: request.clone(), hash, stale };
+        let lead = Lead { engine: Arc::clone(self), flight, hash };
+        tokio::spawn(async move { lead.run(errand).await });
+    }
+
+    async fn fetch(
+        self: &Arc<Self>,
+        request: &Request,
+        mut place: Place,
+        mut trace: Trace,
+    ) -> Result<Answer, Unanswered> {
+        let began = Instant::now();
+        let stale = place.found.take();
+        for _ in 0..RESTARTS_MAX {
+            if self.is_marked_pass(place.hash) {
+                break;
+            }
+            let (flight, seat) = match self.join(&place.key, place.hash) {
+                Role::Leader(flight) => {
+                    let seat = flight.seat();
+                    let copy = stale.as_ref().map(|found| Arc::clone(&found.stored));
+                    self.lead(Arc::clone(&flight), request, place.hash, copy);
+                    (flight, Some(seat))
+                }
+                Role::Follower(flight) => {
+                    self.counters.collapsed.fetch_add(1, Ordering::Relaxed);
+                    (flight, None)
+                }
+            };
+            let head = flight.head().await;
+            trace.fetch_us = micros_since(began);
+            trace.collapsed = seat.is_none();
+            match head {
+                Head::Growing(growing) => {
+                    if let Some(key) = other_variant(request, &growing) {
+                        place = Place { hash: key.hash(), key, found: None };
+                        continue;
+                    }
+                    let kept = seat.and_then(|seat| seat.take());
+                    if let Some(answer) = answer_growing(request, &growing, kept, &trace) {
+                        return Ok(answer);
+                    }
+                }
+                Head::Whole(stored, origins) => {
+                    trace.attempts = Arc::new(origins.attempts.clone());
+                    trace.stored = true;
+                    return Ok(self.answer_stored(request, &stored, served(trace, Served::Validated)));
+                }
+                Head::Private(reason) => {
+                    let Some(fetched) = flight.take_private() else { break };
+                    return Ok(pass(request, fetched, trace, reason));
+                }
+                Head::Failed(failure) => return self.fall_back(request, stale, failure, trace),
+                Head::Pending => break,
+            }
+        }
+        self.fetch_alone(request, stale, trace, began).await
+    }
+
+    /// Fetches for this client only: the key is known to be unshareable, or sharing did not work out.
+    async fn fetch_alone(
+        self: &Arc<Self>,
+        request: &Request,
+        stale: Option<Found>,
+        mut trace: Trace,
+        began: Instant,
+    ) -> Result<Answer, Unanswered> {
+        let Ok(permit) = Arc::clone(&self.permits).try_acquire_owned() else {
+            self.counters.refused.fetch_add(1, Ordering::Relaxed);
+            return self.fall_back(request, stale, Arc::new(busy()), trace);
+        };
+        let headers = validation::without_conditions(&request.headers);
+        let result = request.waterfall.fetch(&origin_request(request, headers)).await;
+        trace.fetch_us = micros_since(began);
+        match result {
+            Ok(mut fetched) => {
+                if storability::judge(&request.headers, &fetched.response.head, &request.policy).is_ok() {
+                    self.unmark_pass(request.key.hash());
+                }
+                fetched.response.body = hold_while_streaming(fetched.response.body, permit);
+                Ok(pass(request, fetched, trace, "not-shared"))
+            }
+            Err(failure) => self.fall_back(request, stale, Arc::new(failure), trace),
+        }
+    }
+
+    /// Every origin failed: the stale copy if its rules allow it (RFC 5861 section 4), else nothing.
+    fn fall_back(
+        &self,
+        request: &Request,
+        stale: Option<Found>,
+        failure: Arc<Failure>,
+        mut trace: Trace,
+    ) -> Result<Answer, Unanswered> {
+        trace.attempts = Arc::new(failure.attempts.clone());
+        match stale {
+            Some(Found { stored, tier, usage: Use::Validate { stale_if_error: true } }) => {
+                trace.reason = Some("stale-if-error");
+                Ok(self.answer_stored(request, &stored, served(trace, Served::Stale(tier))))
+            }
+            _ => Err(Unanswered { failure, trace, only_if_cached: false }),
+        }
+    }
+}
+
+impl Lead {
+    async fn run(self, errand: Errand) {
+        let Ok(permit) = Arc::clone(&self.engine.permits).try_acquire_owned() else {
+            self.engine.counters.refused.fetch_add(1, Ordering::Relaxed);
+            self.flight.announce(Head::Failed(Arc::new(busy())));
+            return;
+        };
+        let request = &errand.request;
+        let mut headers = validation::without_conditions(&request.headers);
+        if let Some(stale) = &errand.stale {
+            headers.extend(validation::conditions(stale));
+        }
+        let asked = self.engine.clock.now();
+        match request.waterfall.fetch(&origin_request(request, headers)).await {
+            Err(failure) => self.flight.announce(Head::Failed(Arc::new(failure))),
+            Ok(fetched) => {
+                let received = self.engine.clock.now();
+                let head = &fetched.response.head;
+                let lifetime =
+                    freshness::lifetime(&request.headers, head, &request.policy, asked, received);
+                match &errand.stale {
+                    Some(stale) if head.status == StatusCode::NOT_MODIFIED => {
+                        self.confirm(stale, &fetched, lifetime);
+                    }
+                    _ => self.take(&errand, fetched, lifetime, permit).await,
+                }
+            }
+        }
+    }
+
+    /// A 304: the stored response lives on with new fields (RFC 9111 section 4.3.4).
+    fn confirm(&self, stale: &Stored, fetched: &Fetched, lifetime: Lifetime) {
+        let position = self.flight.position;
+        let merged = Arc::new(validation::merge(stale, &fetched.response.head, lifetime, position));
+        self.engine.counters.validated.fetch_add(1, Ordering::Relaxed);
+        self.engine.store(Arc::clone(&merged));
+        self.flight.announce(Head::Whole(merged, Arc::new(origins(fetched))));
+    }
+
+    /// A new response: store it while it grows, or hand it to the one client that asked.
+    async fn take(&self, errand: &Errand, mut fetched: Fetched, lifetime: Lifetime, permit: OwnedSemaphorePermit) {
+        let engine = &self.engine;
+        let request = &errand.request;
+        let head = &fetched.response.head;
+        let too_large = fetched.response.body.length().is_some_and(|n| n > engine.limits.object_bytes_max);
+        let refused = match storability::judge(&request.headers, head, &request.policy) {
+            Err(reason) => Some(reason.reason()),
+            Ok(()) if too_large => Some("too-large"),
+            Ok(()) if engine.is_full() => Some("busy"),
+            Ok(()) => None,
+        };
+        if let Some(reason) = refused {
+            engine.counters.passed.fetch_add(1, Ordering::Relaxed);
+            engine.mark_pass(errand.hash);
+            fetched.response.body = hold_while_streaming(fetched.response.body, permit);
+            self.flight.hand_over(fetched, reason);
+            return;
+        }
+        engine.unmark_pass(errand.hash);
+        self.fill(errand, fetched, lifetime).await;
+    }
+
+    async fn fill(&self, errand: &Errand, fetched: Fetched, lifetime: Lifetime) {
+        let engine = &self.engine;
+        let origins = Arc::new(origins(&fetched));
+        let mut draft = draft(errand, &fetched, lifetime, self.flight.position);
+        let length = fetched.response.body.length();
+        let growing = Arc::new(Growing::new(GrowingHead {
+            head: draft.head.clone(),
+            length,
+            variant: draft.key.variant.clone(),
+            vary: draft.vary.clone(),
+            fresh_ms: lifetime.fresh_ms,
+            age_ms: freshness::age_ms(&lifetime, engine.clock.now()),
+            origins: Arc::clone(&origins),
+            scopes: draft.scopes.clone(),
+            position: draft.position,
+        }));
+        let result = match fetched.response.body {
+            Body::Full(bytes) => {
+                draft.body = bytes;
+                let stored = Arc::new(draft);
+                engine.store(Arc::clone(&stored));
+                growing.push(stored.body.clone());
+                growing.end(Ok(()));
+                self.flight.share(&growing);
+                return;
+            }
+            Body::Stream { stream, .. } => {
+                self.flight.share(&growing);
+                let _ended = EndGuard(&growing);
+                self.pump(errand.hash, stream, &growing, length).await
+            }
+        };
+        if let Ok(Some(body)) = result {
+            draft.body = body;
+            engine.store(Arc::new(draft));
+        }
+    }
+
+    /// Moves the body from the origin to the readers. Gives the whole body when it may be stored.
+    async fn pump(
+        &self,
+        hash: KeyHash,
+        mut stream: BodyStream,
+        growing: &Growing,
+        announced: Option<u64>,
+    ) -> Result<Option<bytes::Bytes>, BodyError> {
+        let engine = &self.engine;
+        let mut filling = Filling { engine, bytes: 0 };
+        let mut keeps = true;
+        let mut received = 0_u64;
+        while let Some(chunk) = stream.next().await {
+            let chunk = match chunk {
+                Ok(chunk) => chunk,
+                Err(error) => {
+                    growing.end(Err(error.clone()));
+                    return Err(error);
+                }
+            };
+            received = received.saturating_add(chunk.len() as u64);
+            growing.push(chunk.clone());
+            if keeps {
+                filling.add(chunk.len() as u64);
+                if received > engine.limits.object_bytes_max || engine.is_full() {
+                    keeps = false;
+                    engine.mark_pass(hash);
+                    engine.flights.leave(hash, &self.flight);
+                }
+            }
+            if !keeps && !growing.drain_window().await {
+                return Ok(None);
+            }
+        }
+        if announced.is_some_and(|length| length != received) {
+            let error = BodyError::Cut { received };
+            growing.end(Err(error.clone()));
+            return Err(error);
+        }
+        let whole = keeps.then(|| growing.whole());
+        growing.end(Ok(()));
+        Ok(whole)
+    }
+}
+
+impl Engine {
+    fn is_full(&self) -> bool {
+        self.counters.filling_bytes.load(Ordering::Relaxed) > self.limits.filling_bytes_max
+    }
+}
+
+/// Ends a growing body with an error when its writer is dropped half-way; an end that was set before stands.
+struct EndGuard<'a>(&'a Growing);
+
+impl Drop for EndGuard<'_> {
+    fn drop(&mut self) {
+        self.0.end(Err(BodyError::Io("the fetch was abandoned".to_owned())));
+    }
+}
+
+/// Counts the bytes of one growing body into the node's total for as long as it grows.
+struct Filling<'a> {
+    engine: &'a Engine,
+    bytes: u64,
+}
+
+impl Filling<'_> {
+    fn add(&mut self, bytes: u64) {
+        self.bytes += bytes;
+        self.engine.counters.filling_bytes.fetch_add(bytes, Ordering::Relaxed);
+    }
+}
+
+impl Drop for Filling<'_> {
+    fn drop(&mut self) {
+        self.engine.counters.filling_bytes.fetch_sub(self.bytes, Ordering::Relaxed);
+    }
+}
+
+fn busy() -> Failure {
+    Failure { retry_after_s: Some(1), ..Failure::default() }
+}
+
+fn origins(fetched: &Fetched) -> Origins {
+    Origins { origin: fetched.origin.clone(), attempts: fetched.attempts.clone() }
+}
+
+/// The stored response without its body.
+fn draft(errand: &Errand, fetched: &Fetched, lifetime: Lifetime, position: Position) -> Stored {
+    let head = &fetched.response.head;
+    let vary = match vary::names(&head.headers) {
+        Vary::Names(names) => names,
+        Vary::None | Vary::Star => Vec::new(),
+    };
+    let key = if vary.is_empty() {
+        errand.request.key.clone()
+    } else {
+        let selected = vary::variant(&vary, &errand.request.headers);
+        errand.request.key.with_variant(vary_variant(&errand.request.key.variant, &selected))
+    };
+    let mut scopes = Scopes { tags: surrogate::tags(&head.headers).kept, sources: Vec::new() };
+    let mut position = position;
+    if let Some(inherited) = &fetched.response.provenance {
+        position = older(position, inherited.position);
+        scopes.tags.extend(inherited.scopes.tags.iter().cloned());
+        scopes.tags.truncate(surrogate::TAGS_MAX);
+        scopes.sources.clone_from(&inherited.scopes.sources);
+    }
+    Stored {
+        key,
+        head: ResponseHead { status: head.status, headers: fields::storable_response(&head.headers) },
+        body: bytes::Bytes::new(),
+        lifetime,
+        position,
+        scopes,
+        vary,
+        is_vary_marker: false,
+    }
+}
+
+/// The position that promises less. Another log's position is the weakest there is.
+const fn older(a: Position, b: Position) -> Position {
+    if a.epoch != b.epoch || b.seq < a.seq { b } else { a }
+}
+
+/// The key under which this request must look instead, when the growing response is another variant.
+fn other_variant(request: &Request, growing: &Growing) -> Option<Key> {
+    if growing.vary.is_empty() {
+        return None;
+    }
+    let selected = vary::variant(&growing.vary, &request.headers);
+    let wanted = vary_variant(&request.key.variant, &selected);
+    (wanted != growing.variant).then(|| request.key.with_variant(wanted))
+}
+
+fn answer_growing(
+    request: &Request,
+    growing: &Arc<Growing>,
+    kept: Option<BodyStream>,
+    trace: &Trace,
+) -> Option<Answer> {
+    let mut trace = served(trace.clone(), Served::Fetched);
+    trace.stored = true;
+    trace.attempts = Arc::new(growing.origins.attempts.clone());
+    trace.ttl_ms = i64::try_from(growing.fresh_ms).unwrap_or(i64::MAX);
+    let source = Some(provenance(&request.key, growing.position, &growing.scopes));
+    let age = HeaderValue::from(growing.age_ms / 1000);
+    if validation::client_condition(&request.headers, &growing.head, &request.method) == Condition::NotModified {
+        let mut head = validation::not_modified_head(&growing.head);
+        head.headers.insert(header::AGE, age);
+        return Some(Answer { head, body: Body::empty(), trace, source });
+    }
+    let mut head = growing.head.clone();
+    head.headers.insert(header::AGE, age);
+    if let Some(length) = growing.length {
+        head.headers.insert(header::CONTENT_LENGTH, HeaderValue::from(length));
+    }
+    if request.method == Method::HEAD {
+        return Some(Answer { head, body: Body::empty(), trace, source });
+    }
+    let body = Body::Stream { length: growing.length, stream: kept.or_else(|| growing.reader())? };
+    Some(Answer { head, body, trace, source })
+}
+
+/// An unshareable response for the client that asked.
+fn pass(request: &Request, fetched: Fetched, mut trace: Trace, reason: &'static str) -> Answer {
+    trace.attempts = Arc::new(fetched.attempts);
+    trace.reason = Some(reason);
+    let source = fetched.response.provenance;
+    let mut head = ResponseHead {
+        status: fetched.response.head.status,
+        headers: fields::storable_response(&fetched.response.head.headers),
+    };
+    if let Some(length) = fetched.response.body.length() {
+        head.headers.insert(header::CONTENT_LENGTH, HeaderValue::from(length));
+    }
+    let body = if request.method == Method::HEAD { Body::empty() } else { fetched.response.body };
+    Answer { head, body, trace: served(trace, Served::Passed), source }
+}
+
+/// Keeps a fetch permit until the body has ended or was dropped.
+fn hold_while_streaming(body: Body, permit: OwnedSemaphorePermit) -> Body {
+    match body {
+        Body::Full(bytes) => Body::Full(bytes),
+        Body::Stream { length, stream } => {
+            let held = stream.map(move |chunk| {
+                let _permit = &permit;
+                chunk
+            });
+            Body::Stream { length, stream: Box::pin(held) }
+        }
+    }
+}
+
+fn micros_since(began: Instant) -> u64 {
+    u64::try_from(began.elapsed().as_micros()).unwrap_or(u64::MAX)
+}

@@ -1,0 +1,134 @@
+//! Walking the tiers: memory, disk, then the shared ones.
+
+use std::sync::Arc;
+
+use super::{Engine, Request, TierResult, Trace, vary_variant};
+use crate::{
+    cache_control::RequestDirectives,
+    clock::Millis,
+    freshness::{self, Use},
+    key::{Key, KeyHash},
+    purge::Coverage,
+    stored::StoredRef,
+    tier::Tier,
+    vary,
+};
+
+/// The best that the tiers hold.
+pub(super) struct Found {
+    pub(super) stored: StoredRef,
+    pub(super) tier: &'static str,
+    pub(super) usage: Use,
+}
+
+/// The result of a walk: where the response would live, and what is there.
+pub(super) struct Place {
+    /// Key with the variant that `Vary` selects for this request, as far as it is known.
+    pub(super) key: Key,
+    pub(super) hash: KeyHash,
+    pub(super) found: Option<Found>,
+}
+
+/// Name of the memory tier in `Cache-Status`, logs and metrics.
+pub(super) const MEMORY: &str = "memory";
+
+impl Engine {
+    /// Looks the request up. Stops at the first response that may be used at once; remembers the first stale one.
+    pub(super) async fn lookup(
+        &self,
+        request: &Request,
+        directives: &RequestDirectives,
+        trace: &mut Trace,
+    ) -> Place {
+        let hash = request.key.hash();
+        let place = self.walk(request.key.clone(), hash, directives, trace).await;
+        let Some(Found { stored, .. }) = &place.found else { return place };
+        if !stored.is_vary_marker {
+            return place;
+        }
+        let selected = vary::variant(&stored.vary, &request.headers);
+        let key = request.key.with_variant(vary_variant(&request.key.variant, &selected));
+        let hash = key.hash();
+        trace.tiers.clear();
+        self.walk(key, hash, directives, trace).await
+    }
+
+    async fn walk(&self, key: Key, hash: KeyHash, directives: &RequestDirectives, trace: &mut Trace) -> Place {
+        let now = self.clock.now();
+        let mut best: Option<Found> = None;
+        if let Some(stored) = self.hybrid.memory(&key, hash) {
+            let found = self.weigh(stored, MEMORY, directives, now, trace);
+            if found.as_ref().is_some_and(is_usable) {
+                return Place { key, hash, found };
+            }
+            best = found;
+        } else {
+            trace.tiers.push((MEMORY, TierResult::Miss));
+        }
+        if best.is_none() && self.hybrid.has_disk() {
+            best = self.ask(self.hybrid.as_ref(), &key, hash, directives, trace).await;
+        }
+        for tier in &self.shared {
+            if best.is_some() {
+                break;
+            }
+            best = self.ask(tier.as_ref(), &key, hash, directives, trace).await;
+            if let Some(found) = &best {
+                self.hybrid.insert(hash, Arc::clone(&found.stored));
+            }
+        }
+        Place { key, hash, found: best }
+    }
+
+    async fn ask(
+        &self,
+        tier: &dyn Tier,
+        key: &Key,
+        hash: KeyHash,
+        directives: &RequestDirectives,
+        trace: &mut Trace,
+    ) -> Option<Found> {
+        match tier.get(key, hash).await {
+            Ok(Some(stored)) => {
+                let now = self.clock.now();
+                self.weigh(stored, tier.name(), directives, now, trace)
+            }
+            Ok(None) => {
+                trace.tiers.push((tier.name(), TierResult::Miss));
+                None
+            }
+            Err(error) => {
+                trace.tiers.push((tier.name(), TierResult::Failed(error.to_string())));
+                None
+            }
+        }
+    }
+
+    /// Judges a response; a purged one is as good as absent, so that a later tier may hold its successor.
+    fn weigh(
+        &self,
+        stored: StoredRef,
+        tier: &'static str,
+        directives: &RequestDirectives,
+        now: Millis,
+        trace: &mut Trace,
+    ) -> Option<Found> {
+        let coverage = self.purges.coverage(&stored);
+        let usage = freshness::judge(&stored.lifetime, coverage, directives, now);
+        let result = match usage {
+            Use::Fresh => TierResult::Fresh,
+            Use::StaleWhileRevalidate | Use::Validate { .. } => TierResult::Stale,
+            Use::Never => TierResult::Purged,
+        };
+        trace.tiers.push((tier, result));
+        if coverage == Coverage::Dead || usage == Use::Never {
+            return None;
+        }
+        Some(Found { stored, tier, usage })
+    }
+}
+
+/// Whether the walk may stop: nothing later can be better.
+fn is_usable(found: &Found) -> bool {
+    found.stored.is_vary_marker || matches!(found.usage, Use::Fresh | Use::StaleWhileRevalidate)
+}

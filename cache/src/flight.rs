@@ -1,0 +1,400 @@
+//! Single flight: one fetch per key, whose growing body every follower reads from its first byte.
+//!
+//! A follower never waits on a timer: head and body are `watch` values, and a writer that dies closes them, which
+//! followers see as an error and never as a clean end.
+
+use std::{
+    collections::HashMap,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+};
+
+use bytes::Bytes;
+use futures_util::stream;
+use parking_lot::Mutex;
+use tokio::sync::watch;
+
+use crate::{
+    body::{BodyError, BodyStream},
+    key::KeyHash,
+    stored::{Position, ResponseHead, Scopes, StoredRef},
+    waterfall::{Attempt, Failure, Fetched},
+};
+
+/// Bytes that a body which is too large to keep may run ahead of its slowest reader.
+pub const WINDOW_BYTES: u64 = 4 * 1024 * 1024;
+
+/// What followers learn when the response head is there.
+#[derive(Clone)]
+pub enum Head {
+    /// Not yet.
+    Pending,
+    /// A response that is being stored; read the body from `body`.
+    Growing(Arc<Growing>),
+    /// A validation ended with this response, whole.
+    Whole(StoredRef, Arc<Origins>),
+    /// Not to be shared: the leader takes it, followers fetch for themselves.
+    Private(&'static str),
+    /// No origin answered.
+    Failed(Arc<Failure>),
+}
+
+/// Which origin answered and what was tried before.
+#[derive(Debug)]
+pub struct Origins {
+    /// The origin that answered.
+    pub origin: String,
+    /// Every try, the winning one last.
+    pub attempts: Vec<Attempt>,
+}
+
+/// A response whose body is arriving.
+pub struct Growing {
+    /// Status and fields as they will be stored.
+    pub head: ResponseHead,
+    /// Announced length in bytes.
+    pub length: Option<u64>,
+    /// Variant that the leader's request selected; a follower with another one starts over.
+    pub variant: String,
+    /// Fields that select the variant.
+    pub vary: Vec<String>,
+    /// Freshness left at the head's arrival, in ms.
+    pub fresh_ms: u64,
+    /// Age at the head's arrival, in ms.
+    pub age_ms: u64,
+    /// Where it comes from.
+    pub origins: Arc<Origins>,
+    /// Log position and names, for what is made from it.
+    pub scopes: Scopes,
+    /// Log position when its fetch began.
+    pub position: Position,
+    body: watch::Sender<Chunks>,
+    readers: Mutex<HashMap<u64, usize>>,
+    reader_ids: AtomicU64,
+    consumed: watch::Sender<u64>,
+}
+
+#[derive(Default)]
+struct Chunks {
+    chunks: Vec<Bytes>,
+    /// Index of the first chunk still held; earlier ones were read by everyone and let go.
+    first: usize,
+    held_bytes: u64,
+    end: Option<Result<(), BodyError>>,
+}
+
+/// Everything a [`Growing`] is made of, besides the body.
+pub struct GrowingHead {
+    /// See [`Growing::head`].
+    pub head: ResponseHead,
+    /// See [`Growing::length`].
+    pub length: Option<u64>,
+    /// See [`Growing::variant`].
+    pub variant: String,
+    /// See [`Growing::vary`].
+    pub vary: Vec<String>,
+    /// See [`Growing::fresh_ms`].
+    pub fresh_ms: u64,
+    /// See [`Growing::age_ms`].
+    pub age_ms: u64,
+    /// See [`Growing::origins`].
+    pub origins: Arc<Origins>,
+    /// See [`Growing::scopes`].
+    pub scopes: Scopes,
+    /// See [`Growing::position`].
+    pub position: Position,
+}
+
+impl Growing {
+    /// Starts with an empty body.
+    #[must_use]
+    pub fn new(parts: GrowingHead) -> Self {
+        Self {
+            head: parts.head,
+            length: parts.length,
+            variant: parts.variant,
+            vary: parts.vary,
+            fresh_ms: parts.fresh_ms,
+            age_ms: parts.age_ms,
+            origins: parts.origins,
+            scopes: parts.scopes,
+            position: parts.position,
+            body: watch::Sender::new(Chunks::default()),
+            readers: Mutex::default(),
+            reader_ids: AtomicU64::new(0),
+            consumed: watch::Sender::new(0),
+        }
+    }
+
+    /// Appends a chunk and wakes the readers.
+    pub fn push(&self, chunk: Bytes) {
+        self.body.send_modify(|body| {
+            body.held_bytes += chunk.len() as u64;
+            body.chunks.push(chunk);
+        });
+    }
+
+    /// Ends the body; the first end counts. Nothing may be pushed after that.
+    pub fn end(&self, result: Result<(), BodyError>) {
+        self.body.send_modify(|body| {
+            body.end.get_or_insert(result);
+        });
+    }
+
+    /// The whole body as one buffer; call it once after the last push.
+    #[must_use]
+    pub fn whole(&self) -> Bytes {
+        let body = self.body.borrow();
+        match body.chunks.as_slice() {
+            [one] => one.clone(),
+            many => many.concat().into(),
+        }
+    }
+
+    /// Lets go of what every reader has read, then waits until no more than [`WINDOW_BYTES`] are held. `false` when
+    /// nobody reads any more. Cancel safe.
+    pub async fn drain_window(&self) -> bool {
+        let mut consumed = self.consumed.subscribe();
+        loop {
+            consumed.borrow_and_update();
+            let held = {
+                let readers = self.readers.lock();
+                let Some(slowest) = readers.values().copied().min() else { return false };
+                self.release(slowest)
+            };
+            if held <= WINDOW_BYTES {
+                return true;
+            }
+            if consumed.changed().await.is_err() {
+                return false;
+            }
+        }
+    }
+
+    fn release(&self, until: usize) -> u64 {
+        let mut held = 0;
+        self.body.send_if_modified(|body| {
+            let count = until.saturating_sub(body.first).min(body.chunks.len());
+            let freed: u64 = body.chunks.drain(..count).map(|chunk| chunk.len() as u64).sum();
+            body.first += count;
+            body.held_bytes -= freed;
+            held = body.held_bytes;
+            false
+        });
+        held
+    }
+
+    /// A reader from the first byte, `None` when the beginning was let go. Dropping it lets the writer go on without
+    /// it.
+    #[must_use]
+    pub fn reader(self: &Arc<Self>) -> Option<BodyStream> {
+        let id = self.reader_ids.fetch_add(1, Ordering::Relaxed);
+        {
+            let mut readers = self.readers.lock();
+            if self.body.borrow().first > 0 {
+                return None;
+            }
+            readers.insert(id, 0);
+        }
+        let reader = Reader { growing: Arc::clone(self), body: self.body.subscribe(), id, next: 0 };
+        Some(Box::pin(stream::unfold(Some(reader), |reader| async move {
+            let mut reader = reader?;
+            match reader.next().await {
+                Ok(Some(chunk)) => Some((Ok(chunk), Some(reader))),
+                Ok(None) => None,
+                Err(error) => Some((Err(error), None)),
+            }
+        })))
+    }
+}
+
+struct Reader {
+    growing: Arc<Growing>,
+    body: watch::Receiver<Chunks>,
+    id: u64,
+    next: usize,
+}
+
+impl Reader {
+    async fn next(&mut self) -> Result<Option<Bytes>, BodyError> {
+        loop {
+            {
+                let body = self.body.borrow_and_update();
+                if let Some(chunk) = self.next.checked_sub(body.first).and_then(|i| body.chunks.get(i)) {
+                    let chunk = chunk.clone();
+                    drop(body);
+                    self.next += 1;
+                    self.growing.readers.lock().insert(self.id, self.next);
+                    self.growing.consumed.send_modify(|count| *count += 1);
+                    return Ok(Some(chunk));
+                }
+                match &body.end {
+                    Some(Ok(())) => return Ok(None),
+                    Some(Err(error)) => return Err(error.clone()),
+                    None => {}
+                }
+            }
+            if self.body.changed().await.is_err() {
+                return Err(BodyError::Io("the fetch was abandoned".to_owned()));
+            }
+        }
+    }
+}
+
+impl Drop for Reader {
+    fn drop(&mut self) {
+        self.growing.readers.lock().remove(&self.id);
+        self.growing.consumed.send_modify(|count| *count += 1);
+    }
+}
+
+/// One fetch that others may join.
+pub struct Flight {
+    /// Log position when it began.
+    pub position: Position,
+    head: watch::Sender<Head>,
+    private: Mutex<Option<Fetched>>,
+    leader: Mutex<LeaderSeat>,
+}
+
+/// The place at the body that is kept for the client whose request leads, so that a writer who is ahead of it does not
+/// believe that nobody reads.
+enum LeaderSeat {
+    /// Nobody waits: a background validation, or the client left.
+    Empty,
+    /// The client waits for the head.
+    Waiting,
+    /// Its reader, not yet taken.
+    Kept(BodyStream),
+}
+
+/// Held by the client whose request leads. Dropping it gives the seat up.
+pub struct Seat(Arc<Flight>);
+
+impl Seat {
+    /// The reader that was kept.
+    #[must_use]
+    pub fn take(&self) -> Option<BodyStream> {
+        match std::mem::replace(&mut *self.0.leader.lock(), LeaderSeat::Empty) {
+            LeaderSeat::Kept(stream) => Some(stream),
+            LeaderSeat::Empty | LeaderSeat::Waiting => None,
+        }
+    }
+}
+
+impl Drop for Seat {
+    fn drop(&mut self) {
+        *self.0.leader.lock() = LeaderSeat::Empty;
+    }
+}
+
+impl Flight {
+    fn new(position: Position) -> Self {
+        Self {
+            position,
+            head: watch::Sender::new(Head::Pending),
+            private: Mutex::default(),
+            leader: Mutex::new(LeaderSeat::Empty),
+        }
+    }
+
+    /// Takes the leading client's seat; call it before the fetch begins.
+    #[must_use]
+    pub fn seat(self: &Arc<Self>) -> Seat {
+        *self.leader.lock() = LeaderSeat::Waiting;
+        Seat(Arc::clone(self))
+    }
+
+    /// Shares a growing response; the leading client's reader is there before anyone hears of it.
+    pub fn share(&self, growing: &Arc<Growing>) {
+        let mut leader = self.leader.lock();
+        if matches!(*leader, LeaderSeat::Waiting)
+            && let Some(reader) = growing.reader()
+        {
+            *leader = LeaderSeat::Kept(reader);
+        }
+        drop(leader);
+        self.announce(Head::Growing(Arc::clone(growing)));
+    }
+
+    /// Tells everyone what the head is; the first word counts.
+    pub fn announce(&self, head: Head) {
+        self.head.send_if_modified(|present| {
+            let settles = matches!(present, Head::Pending);
+            if settles {
+                *present = head;
+            }
+            settles
+        });
+    }
+
+    /// Hands an unshareable response to the leader's client and tells followers to fetch for themselves.
+    pub fn hand_over(&self, fetched: Fetched, reason: &'static str) {
+        *self.private.lock() = Some(fetched);
+        self.announce(Head::Private(reason));
+    }
+
+    /// Takes the unshareable response; only the first caller gets it.
+    pub fn take_private(&self) -> Option<Fetched> {
+        self.private.lock().take()
+    }
+
+    /// Waits for the head. An abandoned flight is a failure. Cancel safe.
+    pub async fn head(&self) -> Head {
+        let mut head = self.head.subscribe();
+        let settled = head.wait_for(|head| !matches!(head, Head::Pending)).await;
+        settled.map_or_else(|_| Head::Failed(Arc::default()), |head| head.clone())
+    }
+}
+
+/// Whether a request leads a flight or follows one.
+pub enum Role {
+    /// Nobody was fetching: the caller must.
+    Leader(Arc<Flight>),
+    /// Somebody is.
+    Follower(Arc<Flight>),
+}
+
+/// The flights of a node. At most one entry per running fetch, and those are bounded by the engine's permits.
+#[derive(Default)]
+pub struct Flights {
+    running: Mutex<HashMap<KeyHash, Arc<Flight>>>,
+}
+
+impl Flights {
+    /// Joins the running flight unless `outdated` says that a purge came after it began; then, or when there is none,
+    /// starts one at `position`.
+    pub fn join(&self, hash: KeyHash, position: Position, outdated: impl FnOnce(Position) -> bool) -> Role {
+        let mut running = self.running.lock();
+        if let Some(flight) = running.get(&hash)
+            && !outdated(flight.position)
+        {
+            return Role::Follower(Arc::clone(flight));
+        }
+        let flight = Arc::new(Flight::new(position));
+        running.insert(hash, Arc::clone(&flight));
+        Role::Leader(flight)
+    }
+
+    /// Forgets a flight, unless a younger one took its place.
+    pub fn leave(&self, hash: KeyHash, flight: &Arc<Flight>) {
+        let mut running = self.running.lock();
+        if running.get(&hash).is_some_and(|present| Arc::ptr_eq(present, flight)) {
+            running.remove(&hash);
+        }
+    }
+
+    /// Number of running fetches.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.running.lock().len()
+    }
+
+    /// Whether nothing is being fetched.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}

@@ -1,0 +1,76 @@
+//! Canonical targets: what of a path and query selects a response. Used for keys and for purges alike, so that a purge
+//! names what a request asked for.
+//!
+//! The path stays as it was sent: `/a%2Fb` and `/a/b` are different resources to some origins (RFC 3986 section 2.2), and
+//! so are `//` and dot segments. Parameters keep their order, which some origins read.
+
+use overfall_config::QueryRule;
+use percent_encoding::percent_decode_str;
+
+#[cfg(test)]
+mod tests;
+
+/// The path, with hexadecimal digits of escapes in upper case (RFC 3986 section 6.2.2.1), and the part of the query that
+/// the rule keeps. Fragment, empty parameters and an empty query are dropped. The result begins with `/`; normalising it
+/// again changes nothing.
+///
+/// Names in a rule are compared with the decoded name of a parameter, so that `utm%5Fsource` is `utm_source`.
+///
+/// ```
+/// use overfall_cache::target::normalise;
+/// use overfall_config::QueryRule;
+///
+/// let rule = QueryRule::Ignore(vec!["utm_source".into()]);
+/// assert_eq!(normalise("/a%2fb?b=2&utm_source=x&a=1#top", &rule), "/a%2Fb?b=2&a=1");
+/// ```
+#[must_use]
+pub fn normalise(path_and_query: &str, rule: &QueryRule) -> String {
+    let whole = path_and_query.split('#').next().unwrap_or_default();
+    let (path, query) = whole.split_once('?').unwrap_or((whole, ""));
+    let mut target = String::with_capacity(whole.len() + 1);
+    if !path.starts_with('/') {
+        target.push('/');
+    }
+    push_canonical(&mut target, path);
+    let mut separator = '?';
+    for pair in query.split('&').filter(|pair| !pair.is_empty() && keeps(rule, pair)) {
+        target.push(separator);
+        push_canonical(&mut target, pair);
+        separator = '&';
+    }
+    target
+}
+
+fn keeps(rule: &QueryRule, pair: &str) -> bool {
+    let is_listed = |names: &[String]| {
+        let name = decoded(pair.split('=').next().unwrap_or_default());
+        names.iter().any(|listed| listed.as_bytes() == name)
+    };
+    match rule {
+        QueryRule::All => true,
+        QueryRule::None => false,
+        QueryRule::Ignore(names) => !is_listed(names),
+        QueryRule::Allow(names) => is_listed(names),
+    }
+}
+
+/// A parameter's name as forms write it: `+` is a space.
+fn decoded(name: &str) -> Vec<u8> {
+    percent_decode_str(&name.replace('+', " ")).collect()
+}
+
+/// Appends `text` with the digits of every `%xx` in upper case; a `%` without two of them stays as it is.
+fn push_canonical(target: &mut String, text: &str) {
+    let mut pieces = text.split('%');
+    target.push_str(pieces.next().unwrap_or_default());
+    for piece in pieces {
+        target.push('%');
+        match piece.split_at_checked(2) {
+            Some((digits, rest)) if digits.bytes().all(|byte| byte.is_ascii_hexdigit()) => {
+                target.push_str(&digits.to_ascii_uppercase());
+                target.push_str(rest);
+            }
+            _ => target.push_str(piece),
+        }
+    }
+}

@@ -1,0 +1,350 @@
+//! S3: a small client, and the shared tier on it. The only file that touches the AWS SDK.
+//!
+//! Requests are signed (SigV4) and path-style, so that any S3-compatible server works. Two attempts at most: the
+//! waterfall, not the SDK, decides what happens when S3 is slow or gone.
+
+use std::{fmt, sync::Arc, time::Duration};
+
+use async_trait::async_trait;
+use aws_sdk_s3::{
+    Client as Sdk,
+    config::{
+        BehaviorVersion, Credentials, Region, RequestChecksumCalculation, ResponseChecksumValidation,
+        retry::RetryConfig, timeout::TimeoutConfig,
+    },
+    error::{ProvideErrorMetadata, SdkError},
+    operation::get_object::GetObjectOutput,
+    primitives::ByteStream,
+};
+use aws_smithy_http_client::{
+    Builder as HttpBuilder,
+    tls::{Provider, rustls_provider::CryptoMode},
+};
+use bytes::Bytes;
+use futures_util::stream;
+use overfall_config::S3Target;
+use tokio::time::timeout;
+
+use super::{
+    Tier, TierError,
+    queue::{QueueCounters, WriteBehind},
+};
+use crate::{
+    body::{Body, BodyError, BodyStream},
+    key::{Key, KeyHash},
+    record,
+    stored::StoredRef,
+};
+
+/// Until a connection stands.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
+/// Between two reads.
+const READ_TIMEOUT: Duration = Duration::from_secs(10);
+/// Tries of one request, the first included.
+const ATTEMPTS: u32 = 2;
+/// A tier read that takes longer is a miss.
+const TIER_DEADLINE: Duration = Duration::from_secs(1);
+/// Largest record that the tier reads.
+const RECORD_BYTES_MAX: u64 = 256 * 1024 * 1024;
+
+/// Why S3 did not do it. Messages hold no credentials.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum S3Error {
+    /// The keys or their rights are wrong.
+    #[error("s3 denied access ({0})")]
+    Denied(String),
+    /// The bucket does not exist.
+    #[error("s3 bucket does not exist")]
+    NoBucket,
+    /// No connection.
+    #[error("s3 can't be reached: {0}")]
+    Unreachable(String),
+    /// No answer in time.
+    #[error("s3 did not answer in time")]
+    Timeout,
+    /// Anything else.
+    #[error("s3 failed: {0}")]
+    Other(String),
+}
+
+/// What is said of an object besides its bytes.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ObjectFields {
+    /// `Content-Type`.
+    pub content_type: Option<String>,
+    /// `Cache-Control`.
+    pub cache_control: Option<String>,
+    /// `Content-Encoding`.
+    pub content_encoding: Option<String>,
+    /// `ETag`, with its quotes.
+    pub etag: Option<String>,
+    /// `Last-Modified` as seconds since the Unix epoch.
+    pub last_modified_s: Option<i64>,
+    /// `Content-Range` of a partial answer.
+    pub content_range: Option<String>,
+    /// User metadata (`x-amz-meta-…`), names lower case.
+    pub metadata: Vec<(String, String)>,
+}
+
+/// An object that was found.
+#[derive(Debug)]
+pub struct Object {
+    /// What is said of it.
+    pub fields: ObjectFields,
+    /// Its bytes; `Body::length` is the length of this answer.
+    pub body: Body,
+}
+
+/// What a read came to.
+#[derive(Debug)]
+pub enum GetOutcome {
+    /// Here it is.
+    Found(Box<Object>),
+    /// The condition holds: it is what the asker has.
+    NotModified,
+    /// There is none.
+    Missing,
+}
+
+/// A client of one bucket.
+pub struct Client {
+    sdk: Sdk,
+    bucket: String,
+}
+
+impl fmt::Debug for Client {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Client({})", self.bucket)
+    }
+}
+
+impl Client {
+    /// Sets a client up; nothing is sent yet.
+    ///
+    /// # Errors
+    /// [`S3Error::Other`] when the endpoint is not a URL.
+    pub fn connect(target: &S3Target) -> Result<Arc<Self>, S3Error> {
+        let credentials =
+            Credentials::new(target.access_key.reveal(), target.secret_key.reveal(), None, None, "overfall");
+        let http = HttpBuilder::new().tls_provider(Provider::Rustls(CryptoMode::AwsLc)).build_https();
+        let mut config = aws_sdk_s3::Config::builder()
+            .behavior_version(BehaviorVersion::v2026_01_12())
+            .region(Region::new(target.region.clone()))
+            .credentials_provider(credentials)
+            .http_client(http)
+            .force_path_style(true)
+            .request_checksum_calculation(RequestChecksumCalculation::WhenRequired)
+            .response_checksum_validation(ResponseChecksumValidation::WhenRequired)
+            .retry_config(RetryConfig::standard().with_max_attempts(ATTEMPTS))
+            .timeout_config(
+                TimeoutConfig::builder().connect_timeout(CONNECT_TIMEOUT).read_timeout(READ_TIMEOUT).build(),
+            );
+        if let Some(endpoint) = &target.endpoint {
+            config = config.endpoint_url(endpoint);
+        }
+        Ok(Arc::new(Self { sdk: Sdk::from_conf(config.build()), bucket: target.bucket.clone() }))
+    }
+
+    /// Reads an object. `range` is first and, when bounded, last byte. Dropping the body ends the transfer.
+    ///
+    /// # Errors
+    /// [`S3Error`] by cause.
+    pub async fn get(
+        &self,
+        key: &str,
+        range: Option<(u64, Option<u64>)>,
+        if_none_match: Option<&str>,
+    ) -> Result<GetOutcome, S3Error> {
+        let range = range.map(|(first, last)| {
+            format!("bytes={first}-{}", last.map(|last| last.to_string()).unwrap_or_default())
+        });
+        let sent = self
+            .sdk
+            .get_object()
+            .bucket(&self.bucket)
+            .key(key)
+            .set_range(range)
+            .set_if_none_match(if_none_match.map(str::to_owned))
+            .send()
+            .await;
+        match sent {
+            Ok(output) => Ok(GetOutcome::Found(Box::new(found(output)))),
+            Err(error) => match error.raw_response().map(|response| response.status().as_u16()) {
+                Some(304) => Ok(GetOutcome::NotModified),
+                Some(404) if error.code() != Some("NoSuchBucket") => Ok(GetOutcome::Missing),
+                _ => Err(classify(&error)),
+            },
+        }
+    }
+
+    /// Writes an object whole.
+    ///
+    /// # Errors
+    /// [`S3Error`] by cause.
+    pub async fn put(&self, key: &str, body: Bytes, fields: ObjectFields) -> Result<(), S3Error> {
+        let mut request = self
+            .sdk
+            .put_object()
+            .bucket(&self.bucket)
+            .key(key)
+            .body(ByteStream::from(body))
+            .set_content_type(fields.content_type)
+            .set_cache_control(fields.cache_control)
+            .set_content_encoding(fields.content_encoding);
+        for (name, value) in fields.metadata {
+            request = request.metadata(name, value);
+        }
+        request.send().await.map(drop).map_err(|error| classify(&error))
+    }
+
+    /// Removes an object; it is no error when there is none.
+    ///
+    /// # Errors
+    /// [`S3Error`] by cause.
+    pub async fn delete(&self, key: &str) -> Result<(), S3Error> {
+        let request = self.sdk.delete_object().bucket(&self.bucket).key(key);
+        request.send().await.map(drop).map_err(|error| classify(&error))
+    }
+}
+
+fn found(output: GetObjectOutput) -> Object {
+    let metadata = output.metadata.unwrap_or_default().into_iter();
+    let fields = ObjectFields {
+        content_type: output.content_type,
+        cache_control: output.cache_control,
+        content_encoding: output.content_encoding.filter(|coding| !coding.is_empty()),
+        etag: output.e_tag,
+        last_modified_s: output.last_modified.map(|time| time.secs()),
+        content_range: output.content_range,
+        metadata: metadata.map(|(name, value)| (name.to_ascii_lowercase(), value)).collect(),
+    };
+    let length = output.content_length.and_then(|length| u64::try_from(length).ok());
+    Object { fields, body: Body::Stream { length, stream: chunks(output.body, length) } }
+}
+
+/// The object's bytes; fewer than announced is an error, never a clean end.
+fn chunks(body: ByteStream, length: Option<u64>) -> BodyStream {
+    let state = Some((body, 0_u64));
+    Box::pin(stream::unfold(state, move |state| async move {
+        let (mut body, received) = state?;
+        match body.next().await {
+            Some(Ok(chunk)) => {
+                let received = received.saturating_add(chunk.len() as u64);
+                Some((Ok(chunk), Some((body, received))))
+            }
+            Some(Err(error)) => Some((Err(BodyError::Io(error.to_string())), None)),
+            None if length.is_some_and(|length| length != received) => {
+                Some((Err(BodyError::Cut { received }), None))
+            }
+            None => None,
+        }
+    }))
+}
+
+fn classify<E>(error: &SdkError<E>) -> S3Error
+where
+    E: ProvideErrorMetadata + fmt::Debug,
+{
+    match error {
+        SdkError::TimeoutError(_) => S3Error::Timeout,
+        SdkError::DispatchFailure(failure) if failure.is_timeout() => S3Error::Timeout,
+        SdkError::DispatchFailure(failure) => {
+            let reason = failure.as_connector_error().map(|error| innermost(error));
+            S3Error::Unreachable(reason.unwrap_or_else(|| "no connection".to_owned()))
+        }
+        _ => {
+            let status = error.raw_response().map(|response| response.status().as_u16());
+            let code = error.code().unwrap_or("no code").to_owned();
+            match (status, code.as_str()) {
+                (_, "NoSuchBucket") => S3Error::NoBucket,
+                (Some(401 | 403), _) => S3Error::Denied(code),
+                (Some(status), _) => S3Error::Other(format!("{status} {code}")),
+                (None, _) => S3Error::Other(code),
+            }
+        }
+    }
+}
+
+fn innermost(error: &(dyn std::error::Error + 'static)) -> String {
+    let mut innermost = error;
+    while let Some(source) = innermost.source() {
+        innermost = source;
+    }
+    innermost.to_string()
+}
+
+/// The shared tier: one object per stored response, `<prefix>/v1/<aa>/<hash>`.
+pub struct S3Tier {
+    client: Arc<Client>,
+    prefix: String,
+    writes: WriteBehind,
+}
+
+impl S3Tier {
+    /// A tier in the client's bucket under `prefix` (which may be empty). Needs a tokio runtime.
+    #[must_use]
+    pub fn new(client: Arc<Client>, prefix: &str) -> Arc<Self> {
+        let prefix = prefix.trim_matches('/').to_owned();
+        let (writer, under) = (Arc::clone(&client), prefix.clone());
+        let writes = WriteBehind::start(move |hash, stored: StoredRef| {
+            let (client, key) = (Arc::clone(&writer), object_key(&under, hash));
+            async move {
+                let fields = ObjectFields {
+                    content_type: Some("application/octet-stream".to_owned()),
+                    ..ObjectFields::default()
+                };
+                let record = Bytes::from(record::encode(&stored).map_err(|error| error.to_string())?);
+                client.put(&key, record, fields).await.map_err(|error| error.to_string())
+            }
+        });
+        Arc::new(Self { client, prefix, writes })
+    }
+
+    /// Counts since start.
+    #[must_use]
+    pub fn counters(&self) -> &QueueCounters {
+        self.writes.counters()
+    }
+
+    async fn read(&self, key: &Key, hash: KeyHash) -> Result<Option<StoredRef>, TierError> {
+        let outcome = self.client.get(&object_key(&self.prefix, hash), None, None).await;
+        let object = match outcome.map_err(|error| TierError::Io(error.to_string()))? {
+            GetOutcome::Found(object) => object,
+            GetOutcome::NotModified | GetOutcome::Missing => return Ok(None),
+        };
+        let record = object.body.collect(RECORD_BYTES_MAX).await;
+        let record = record.map_err(|error| TierError::Io(error.to_string()))?;
+        let stored = record::decode(&record, key).map_err(|error| TierError::Corrupt(error.to_string()))?;
+        Ok(stored.map(Arc::new))
+    }
+}
+
+fn object_key(prefix: &str, hash: KeyHash) -> String {
+    let name = hash.to_string();
+    let (shelf, _) = name.split_at_checked(2).unwrap_or(("00", ""));
+    if prefix.is_empty() { format!("v1/{shelf}/{name}") } else { format!("{prefix}/v1/{shelf}/{name}") }
+}
+
+#[async_trait]
+impl Tier for S3Tier {
+    fn name(&self) -> &'static str {
+        "s3"
+    }
+
+    async fn get(&self, key: &Key, hash: KeyHash) -> Result<Option<StoredRef>, TierError> {
+        match timeout(TIER_DEADLINE, self.read(key, hash)).await {
+            Ok(result) => result,
+            Err(_) => {
+                Err(TierError::Timeout { ms: u64::try_from(TIER_DEADLINE.as_millis()).unwrap_or(u64::MAX) })
+            }
+        }
+    }
+
+    fn put(&self, hash: KeyHash, stored: StoredRef) {
+        self.writes.offer(hash, stored);
+    }
+
+    async fn flush(&self) {
+        self.writes.flush().await;
+    }
+}
