@@ -1,10 +1,11 @@
-//! Memory and disk on foyer: one cache, two tiers of the waterfall.
+//! Memory and disk, both on foyer: two tiers that fill and empty together.
 //!
-//! Everything is written to disk when it is inserted, so that what a killed process had finished is found again. foyer's
-//! disk inserts are best effort, and nothing here relies on its deletes: a purge is a fact that readers check.
+//! Memory holds responses as they are served. The disk holds records (see `record`), is written when a response is
+//! inserted, and is read back with the whole key and the hash checked: what a killed process had finished is found again,
+//! and a harmed record is a miss. foyer's disk inserts are best effort, and nothing here relies on its deletes: a purge
+//! is a fact that readers check.
 
 use std::{
-    fmt,
     io,
     path::Path,
     sync::{
@@ -17,8 +18,8 @@ use std::{
 use async_trait::async_trait;
 use bytes::Bytes;
 use foyer::{
-    BlockEngineConfig, Code, DeviceBuilder as _, FsDeviceBuilder, HybridCache, HybridCacheBuilder,
-    HybridCachePolicy, PsyncIoEngineConfig, RecoverMode, S3FifoConfig,
+    BlockEngineConfig, Cache, CacheBuilder, Code, DeviceBuilder as _, FsDeviceBuilder, HybridCache,
+    HybridCacheBuilder, HybridCachePolicy, PsyncIoEngineConfig, RecoverMode, S3FifoConfig,
 };
 use tokio::time::timeout;
 
@@ -29,9 +30,12 @@ use crate::{
     stored::StoredRef,
 };
 
+#[cfg(test)]
+mod tests;
+
 /// A disk read that takes longer is a miss.
 const DISK_DEADLINE: Duration = Duration::from_millis(250);
-/// Largest unit of eviction on disk, which is the largest response kept there as well.
+/// Largest unit of eviction on disk, which is the largest record kept there as well.
 const BLOCK_BYTES_MAX: u64 = 64 * 1024 * 1024;
 /// Smallest unit of eviction on disk.
 const BLOCK_BYTES_MIN: u64 = 1024 * 1024;
@@ -39,31 +43,26 @@ const BLOCK_BYTES_MIN: u64 = 1024 * 1024;
 const BLOCKS_MIN: u64 = 16;
 /// Shards of the memory tier: hot keys of one shard wait for each other.
 const SHARDS: usize = 16;
+/// Records that foyer holds in memory between a disk read and its use.
+const READ_BYTES: usize = 1024 * 1024;
 
-/// A stored response as foyer holds it.
-#[derive(Clone)]
-struct Entry(StoredRef);
+/// Bytes that foyer keeps on disk.
+#[derive(Debug, Clone)]
+struct Record(Bytes);
 
-impl fmt::Debug for Entry {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Entry({})", self.0.key)
-    }
-}
-
-impl Code for Entry {
+impl Code for Record {
     fn encode(&self, writer: &mut impl io::Write) -> foyer::Result<()> {
-        writer.write_all(&record::encode(&self.0).unwrap_or_default()).map_err(foyer::Error::io_error)
+        writer.write_all(&self.0).map_err(foyer::Error::io_error)
     }
 
     fn decode(reader: &mut impl io::Read) -> foyer::Result<Self> {
         let mut bytes = Vec::new();
         reader.read_to_end(&mut bytes).map_err(foyer::Error::io_error)?;
-        drop(Bytes::from(bytes));
-        Err(foyer::Error::io_error(io::Error::other("temporary")))
+        Ok(Self(bytes.into()))
     }
 
     fn estimated_size(&self) -> usize {
-        self.0.weight()
+        self.0.len()
     }
 }
 
@@ -89,7 +88,8 @@ pub struct Usage {
 
 /// Memory and disk.
 pub struct Hybrid {
-    cache: HybridCache<u128, Entry>,
+    memory: Cache<u128, StoredRef>,
+    disk: Option<HybridCache<u128, Record>>,
     counters: HybridCounters,
 }
 
@@ -98,49 +98,55 @@ impl Hybrid {
     /// none.
     ///
     /// # Errors
-    /// [`TierError::Io`] when not even the memory tier can be set up.
+    /// None at present; a memory tier that could fail to open would say so here.
     pub async fn open(memory_bytes: u64, disk: Option<(&Path, u64)>) -> Result<Arc<Self>, TierError> {
-        let mut cache = None;
+        let mut opened = None;
         if let Some((path, size_bytes)) = disk {
-            match with_disk(memory_bytes, path, size_bytes).await {
-                Ok(opened) => cache = Some(opened),
+            match open_disk(path, size_bytes).await {
+                Ok(cache) => opened = Some(cache),
                 Err(error) => {
                     tracing::error!(path = %path.display(), error, "disk tier is unusable; running without it");
                 }
             }
         }
-        let cache = match cache {
-            Some(cache) => cache,
-            None => memory_only(memory_bytes).await.map_err(|error| TierError::Io(error.to_string()))?,
-        };
-        Ok(Arc::new(Self { cache, counters: HybridCounters::default() }))
+        let memory = CacheBuilder::new(bytes(memory_bytes))
+            .with_name("memory")
+            .with_shards(SHARDS)
+            .with_eviction_config(S3FifoConfig::default())
+            .with_weighter(|_: &u128, stored: &StoredRef| stored.weight())
+            .build();
+        Ok(Arc::new(Self { memory, disk: opened, counters: HybridCounters::default() }))
     }
 
     /// The memory tier alone: no waiting, the whole key compared.
     #[must_use]
     pub fn memory(&self, key: &Key, hash: KeyHash) -> Option<StoredRef> {
-        let entry = self.cache.memory().get(&hash.0)?;
-        let stored = &entry.value().0;
-        (stored.key == *key).then(|| Arc::clone(stored))
+        let entry = self.memory.get(&hash.0)?;
+        (entry.key == *key).then(|| Arc::clone(entry.value()))
     }
 
     /// Puts a response into memory now, and on disk as soon as the disk takes it.
     pub fn insert(&self, hash: KeyHash, stored: StoredRef) {
-        drop(self.cache.insert(hash.0, Entry(stored)));
+        if let Some(disk) = &self.disk {
+            match record::encode(&stored) {
+                Ok(record) => drop(disk.storage_writer(hash.0).insert(Record(record.into()))),
+                Err(error) => tracing::debug!(%error, "response does not fit a record; kept in memory only"),
+            }
+        }
+        drop(self.memory.insert(hash.0, stored));
     }
 
     /// Whether there is a disk tier.
     #[must_use]
-    pub fn has_disk(&self) -> bool {
-        self.cache.is_hybrid()
+    pub const fn has_disk(&self) -> bool {
+        self.disk.is_some()
     }
 
     /// Bytes in use.
     #[must_use]
     pub fn usage(&self) -> Usage {
         let bytes = |count: usize| u64::try_from(count).unwrap_or(u64::MAX);
-        let memory = self.cache.memory();
-        Usage { memory_bytes: bytes(memory.usage()), memory_bytes_max: bytes(memory.capacity()) }
+        Usage { memory_bytes: bytes(self.memory.usage()), memory_bytes_max: bytes(self.memory.capacity()) }
     }
 
     /// Counts since start.
@@ -151,50 +157,33 @@ impl Hybrid {
 
     /// Writes out what waits for the disk. The tiers answer on, but nothing reaches the disk any more.
     pub async fn close(&self) {
-        if let Err(error) = self.cache.close().await {
+        if let Some(disk) = &self.disk
+            && let Err(error) = disk.close().await
+        {
             tracing::warn!(%error, "disk tier was not closed cleanly");
         }
     }
-}
-
-fn weight(_hash: &u128, entry: &Entry) -> usize {
-    entry.0.weight()
 }
 
 fn bytes(count: u64) -> usize {
     usize::try_from(count).unwrap_or(usize::MAX)
 }
 
-/// Every access that memory can't answer goes through here.
-async fn memory_only(memory_bytes: u64) -> foyer::Result<HybridCache<u128, Entry>> {
-    HybridCacheBuilder::new()
-        .with_name("memory")
-        .memory(bytes(memory_bytes))
-        .with_shards(SHARDS)
-        .with_eviction_config(S3FifoConfig::default())
-        .with_weighter(weight)
-        .storage()
-        .build()
-        .await
-}
-
-async fn with_disk(
-    memory_bytes: u64,
-    path: &Path,
-    size_bytes: u64,
-) -> Result<HybridCache<u128, Entry>, String> {
+async fn open_disk(path: &Path, size_bytes: u64) -> Result<HybridCache<u128, Record>, String> {
     usable(path).map_err(|error| error.to_string())?;
     let device = FsDeviceBuilder::new(path).with_capacity(bytes(size_bytes)).build();
     let device = device.map_err(|error| error.to_string())?;
     let block = bytes((size_bytes / BLOCKS_MIN).clamp(BLOCK_BYTES_MIN, BLOCK_BYTES_MAX));
-    let engine = BlockEngineConfig::new(device).with_block_size(block).with_buffer_pool_size(block.saturating_mul(2));
+    let engine = BlockEngineConfig::new(device)
+        .with_block_size(block)
+        .with_buffer_pool_size(block.saturating_mul(2))
+        .with_submit_queue_size_threshold(block.saturating_mul(4));
     let built = HybridCacheBuilder::new()
-        .with_name("hybrid")
+        .with_name("disk")
         .with_policy(HybridCachePolicy::WriteOnInsertion)
-        .memory(bytes(memory_bytes))
-        .with_shards(SHARDS)
-        .with_eviction_config(S3FifoConfig::default())
-        .with_weighter(weight)
+        .memory(READ_BYTES)
+        .with_shards(1)
+        .with_weighter(|_: &u128, record: &Record| record.0.len())
         .storage()
         .with_io_engine_config(PsyncIoEngineConfig::new())
         .with_engine_config(engine)
@@ -219,30 +208,28 @@ impl Tier for Hybrid {
     }
 
     async fn get(&self, key: &Key, hash: KeyHash) -> Result<Option<StoredRef>, TierError> {
-        if !self.has_disk() {
-            return Ok(None);
-        }
+        let Some(disk) = &self.disk else { return Ok(None) };
         self.counters.disk_gets.fetch_add(1, Ordering::Relaxed);
-        let failed = |error| {
-            self.counters.disk_failures.fetch_add(1, Ordering::Relaxed);
-            Err(error)
-        };
-        match timeout(DISK_DEADLINE, self.cache.get(&hash.0)).await {
+        let read = match timeout(DISK_DEADLINE, disk.get(&hash.0)).await {
             Err(_) => {
-                let ms = u64::try_from(DISK_DEADLINE.as_millis()).unwrap_or(u64::MAX);
-                failed(TierError::Timeout { ms })
+                Err(TierError::Timeout { ms: u64::try_from(DISK_DEADLINE.as_millis()).unwrap_or(u64::MAX) })
             }
-            Ok(Err(error)) => failed(TierError::Corrupt(error.to_string())),
-            Ok(Ok(None)) => Ok(None),
+            Ok(Err(error)) => Err(TierError::Io(error.to_string())),
+            Ok(Ok(None)) => return Ok(None),
             Ok(Ok(Some(entry))) => {
-                let stored = &entry.value().0;
-                if stored.key != *key {
-                    return Ok(None);
-                }
-                self.counters.disk_hits.fetch_add(1, Ordering::Relaxed);
-                Ok(Some(Arc::clone(stored)))
+                record::decode(&entry.0, key).map_err(|error| TierError::Corrupt(error.to_string()))
             }
-        }
+        };
+        let Some(stored) = read.inspect_err(|_| {
+            self.counters.disk_failures.fetch_add(1, Ordering::Relaxed);
+        })?
+        else {
+            return Ok(None);
+        };
+        self.counters.disk_hits.fetch_add(1, Ordering::Relaxed);
+        let stored = Arc::new(stored);
+        drop(self.memory.insert(hash.0, Arc::clone(&stored)));
+        Ok(Some(stored))
     }
 
     /// Inserting does it: see [`Hybrid::insert`].
@@ -251,6 +238,8 @@ impl Tier for Hybrid {
     }
 
     async fn flush(&self) {
-        self.cache.storage().wait().await;
+        if let Some(disk) = &self.disk {
+            disk.storage().wait().await;
+        }
     }
 }
