@@ -167,7 +167,9 @@ fn apply(found: &mut Directives, name: &str, number: Option<u64>) {
         "max-age" => strictest(&mut found.max_age_s, number.unwrap_or(0)),
         "s-maxage" => strictest(&mut found.s_maxage_s, number.unwrap_or(0)),
         // a window without a length says nothing, so that the site's own counts
-        "stale-while-revalidate" => number.into_iter().for_each(|n| strictest(&mut found.stale_while_revalidate_s, n)),
+        "stale-while-revalidate" => {
+            number.into_iter().for_each(|n| strictest(&mut found.stale_while_revalidate_s, n))
+        }
         "stale-if-error" => number.into_iter().for_each(|n| strictest(&mut found.stale_if_error_s, n)),
         _ => {}
     }

@@ -7,7 +7,7 @@ use http::{HeaderMap, HeaderName, header};
 use crate::{cache_control, surrogate};
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 /// Fields of one connection, besides those that `Connection` names.
 const HOP_BY_HOP: [&str; 11] = [

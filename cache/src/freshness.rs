@@ -93,8 +93,7 @@ pub fn lifetime(
 /// RFC 9111 section 4.2.4. A response to a request with credentials is shared only as far as its origin allowed (RFC
 /// 9111 section 3.5), and never beyond its freshness.
 fn forbids_stale(request: &HeaderMap, directives: &Directives) -> bool {
-    let names_window =
-        directives.stale_while_revalidate_s.is_some() || directives.stale_if_error_s.is_some();
+    let names_window = directives.stale_while_revalidate_s.is_some() || directives.stale_if_error_s.is_some();
     directives.must_revalidate
         || directives.proxy_revalidate
         || (directives.s_maxage_s.is_some() && !names_window)
@@ -225,11 +224,14 @@ pub fn judge(lifetime: &Lifetime, coverage: Coverage, request: &RequestDirective
         Coverage::Dead => Use::Never,
         Coverage::Clear | Coverage::Stale if wants_newer(request, age) => validate,
         Coverage::Clear if is_fresh && !lifetime.always_validate => Use::Fresh,
-        Coverage::Clear | Coverage::Stale if opens(lifetime.stale_while_revalidate_ms) => Use::StaleWhileRevalidate,
+        Coverage::Clear | Coverage::Stale if opens(lifetime.stale_while_revalidate_ms) => {
+            Use::StaleWhileRevalidate
+        }
         Coverage::Clear | Coverage::Stale => validate,
     }
 }
 
 fn wants_newer(request: &RequestDirectives, age_ms: u64) -> bool {
-    request.is_trusted && (request.no_cache || request.max_age_s.is_some_and(|max| age_ms > ms(max) || max == 0))
+    request.is_trusted
+        && (request.no_cache || request.max_age_s.is_some_and(|max| age_ms > ms(max) || max == 0))
 }

@@ -125,7 +125,8 @@ fn number(text: &str) -> Option<u64> {
 
 /// Adds a span at the place of the first one that it meets (RFC 9110 section 15.3.7.2 asks to keep the order).
 fn join(spans: &mut Vec<Span>, mut span: Span) {
-    let meets = |a: &Span, b: &Span| a.first <= b.last.saturating_add(1) && b.first <= a.last.saturating_add(1);
+    let meets =
+        |a: &Span, b: &Span| a.first <= b.last.saturating_add(1) && b.first <= a.last.saturating_add(1);
     let place = spans.iter().position(|present| meets(present, &span));
     // a span that grew may meet others that it did not meet before
     while let Some(at) = spans.iter().position(|present| meets(present, &span)) {
@@ -221,8 +222,13 @@ fn partial(head: &ResponseHead, length: usize) -> ResponseHead {
 /// What guides caches and browsers stays, but validators and freshness: those speak of the 200.
 fn unsatisfiable(head: &ResponseHead, length: usize) -> ResponseHead {
     let mut headers = not_modified_head(head).headers;
-    let of_the_whole =
-        [header::ETAG, header::LAST_MODIFIED, header::CACHE_CONTROL, header::EXPIRES, header::CONTENT_LOCATION];
+    let of_the_whole = [
+        header::ETAG,
+        header::LAST_MODIFIED,
+        header::CACHE_CONTROL,
+        header::EXPIRES,
+        header::CONTENT_LOCATION,
+    ];
     for name in of_the_whole {
         headers.remove(name);
     }
@@ -232,11 +238,11 @@ fn unsatisfiable(head: &ResponseHead, length: usize) -> ResponseHead {
     with_length(ResponseHead { status: StatusCode::RANGE_NOT_SATISFIABLE, headers }, 0)
 }
 
-/// `None` when the span is not within the body.
+/// `None` when the span is empty or not within the body.
 fn cut(body: &Bytes, span: Span) -> Option<Bytes> {
     let first = usize::try_from(span.first).ok()?;
     let last = usize::try_from(span.last).ok()?;
-    body.get(first..=last).map(|part| body.slice_ref(part))
+    body.get(first..=last).filter(|part| !part.is_empty()).map(|part| body.slice_ref(part))
 }
 
 fn content_range(span: Span, length: usize) -> Option<HeaderValue> {

@@ -160,7 +160,8 @@ fn split(record: &[u8]) -> Result<Parts<'_>, RecordError> {
         return Err(RecordError::Version(version));
     }
     let (flags, status) = (header.get_u8(), header.get_u16_le());
-    let (length, fields_length, body_length) = (header.get_u64_le(), header.get_u32_le(), header.get_u64_le());
+    let (length, fields_length, body_length) =
+        (header.get_u64_le(), header.get_u32_le(), header.get_u64_le());
     let parts_length = smallest.saturating_add(u64::from(fields_length)).saturating_add(body_length);
     if length != found || parts_length != found {
         return Err(RecordError::Length { expected: length, found });
@@ -278,8 +279,10 @@ impl<'a> Reader<'a> {
     fn headers(&mut self) -> Result<HeaderMap, RecordError> {
         let malformed = |_| RecordError::Malformed("field");
         let pairs = self.list("field", |reader, part| {
-            let name = HeaderName::from_bytes(reader.bytes(part)?).map_err(|_| RecordError::Malformed(part))?;
-            let value = HeaderValue::from_bytes(reader.bytes(part)?).map_err(|_| RecordError::Malformed(part))?;
+            let name =
+                HeaderName::from_bytes(reader.bytes(part)?).map_err(|_| RecordError::Malformed(part))?;
+            let value =
+                HeaderValue::from_bytes(reader.bytes(part)?).map_err(|_| RecordError::Malformed(part))?;
             Ok((name, value))
         })?;
         let mut headers = HeaderMap::try_with_capacity(pairs.len()).map_err(malformed)?;
@@ -310,7 +313,8 @@ impl<'a> Reader<'a> {
 
     fn bytes(&mut self, part: &'static str) -> Result<&'a [u8], RecordError> {
         let (length, rest) = self.0.split_first_chunk::<4>().ok_or(RecordError::Malformed(part))?;
-        let length = usize::try_from(u32::from_le_bytes(*length)).map_err(|_| RecordError::Malformed(part))?;
+        let length =
+            usize::try_from(u32::from_le_bytes(*length)).map_err(|_| RecordError::Malformed(part))?;
         let (bytes, rest) = rest.split_at_checked(length).ok_or(RecordError::Malformed(part))?;
         self.0 = rest;
         Ok(bytes)

@@ -191,7 +191,8 @@ impl CacheStatus {
     }
 
     fn says_nothing(&self) -> bool {
-        let is_bare = self.handling.is_none() && self.ttl_s.is_none() && self.key.is_none() && self.detail.is_none();
+        let is_bare =
+            self.handling.is_none() && self.ttl_s.is_none() && self.key.is_none() && self.detail.is_none();
         is_bare && !self.tiers.is_empty()
     }
 

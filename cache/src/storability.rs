@@ -68,11 +68,7 @@ pub fn judge(request: &HeaderMap, head: &ResponseHead, policy: &Policy) -> Resul
         return Err(NotStored::ContentRange);
     }
     // must-understand lets a cache that knows the status look past no-store, and forbids it to others (section 5.2.2.3)
-    let forbids = if directives.must_understand {
-        !is_understood(head.status)
-    } else {
-        directives.no_store
-    };
+    let forbids = if directives.must_understand { !is_understood(head.status) } else { directives.no_store };
     if forbids || cache_control::request(request).no_store {
         return Err(NotStored::NoStore);
     }

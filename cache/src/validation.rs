@@ -54,7 +54,8 @@ pub fn without_conditions(request: &HeaderMap) -> HeaderMap {
 #[must_use]
 pub fn conditions(stored: &Stored) -> HeaderMap {
     let mut headers = HeaderMap::new();
-    let validators = [(header::ETAG, header::IF_NONE_MATCH), (header::LAST_MODIFIED, header::IF_MODIFIED_SINCE)];
+    let validators =
+        [(header::ETAG, header::IF_NONE_MATCH), (header::LAST_MODIFIED, header::IF_MODIFIED_SINCE)];
     for (validator, condition) in validators {
         if let Some(value) = stored.head.headers.get(validator) {
             headers.insert(condition, value.clone());
@@ -81,12 +82,19 @@ pub fn confirms(stored: &Stored, fresh_head: &ResponseHead) -> bool {
 pub fn merge(stored: &Stored, fresh_head: &ResponseHead, lifetime: Lifetime, position: Position) -> Stored {
     Stored {
         key: stored.key.clone(),
-        head: ResponseHead { status: stored.head.status, headers: updated(&stored.head.headers, &fresh_head.headers) },
+        head: ResponseHead {
+            status: stored.head.status,
+            headers: updated(&stored.head.headers, &fresh_head.headers),
+        },
         body: Bytes::clone(&stored.body),
         lifetime: if rules_freshness(&fresh_head.headers) {
             lifetime
         } else {
-            Lifetime { received: lifetime.received, initial_age_ms: lifetime.initial_age_ms, ..stored.lifetime }
+            Lifetime {
+                received: lifetime.received,
+                initial_age_ms: lifetime.initial_age_ms,
+                ..stored.lifetime
+            }
         },
         position,
         scopes: Scopes {
@@ -117,7 +125,8 @@ fn updated(stored: &HeaderMap, fresh: &HeaderMap) -> HeaderMap {
 
 fn rules_freshness(headers: &HeaderMap) -> bool {
     let general = [header::CACHE_CONTROL, header::EXPIRES];
-    general.iter().any(|name| headers.contains_key(name)) || TARGETED.iter().any(|name| headers.contains_key(*name))
+    general.iter().any(|name| headers.contains_key(name))
+        || TARGETED.iter().any(|name| headers.contains_key(*name))
 }
 
 /// Evaluates a client's conditions in the order of RFC 9110 section 13.2.2: `If-None-Match`, compared weakly, and
@@ -170,7 +179,8 @@ pub(crate) fn single_date(headers: &HeaderMap, name: &HeaderName) -> Option<std:
 #[must_use]
 pub fn not_modified_head(head: &ResponseHead) -> ResponseHead {
     let mut headers = head.headers.clone();
-    let unwanted: Vec<HeaderName> = headers.keys().filter(|name| describes_body(name.as_str())).cloned().collect();
+    let unwanted: Vec<HeaderName> =
+        headers.keys().filter(|name| describes_body(name.as_str())).cloned().collect();
     for name in unwanted {
         headers.remove(name);
     }

@@ -75,7 +75,8 @@ fn part(name: &str, request: &HeaderMap) -> String {
     if !request.contains_key(name) {
         return name.to_owned();
     }
-    let lines = request.get_all(name).iter().map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned());
+    let lines =
+        request.get_all(name).iter().map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned());
     let value = lines.collect::<Vec<_>>().join(",");
     let value = if name == header::ACCEPT_LANGUAGE.as_str() {
         value.split_ascii_whitespace().collect::<String>().to_ascii_lowercase()

@@ -247,7 +247,7 @@ pub struct Origin {
     pub read_timeout: Duration,
     /// `Host` sent to an HTTP origin; none: the client's.
     pub host: Option<String>,
-    /// Extra root certificates (PEM file) for an `https://` origin.
+    /// Root certificates (PEM file) for an `https://` origin, in place of the system's.
     pub ca: Option<PathBuf>,
 }
 

@@ -36,7 +36,8 @@ pub(super) fn provenance(key: &Key, position: Position, scopes: &Scopes) -> Prov
 }
 
 fn respond(request: &Request, stored: &Arc<Stored>) -> (ResponseHead, Body) {
-    if validation::client_condition(&request.headers, &stored.head, &request.method) == Condition::NotModified {
+    if validation::client_condition(&request.headers, &stored.head, &request.method) == Condition::NotModified
+    {
         return (validation::not_modified_head(&stored.head), Body::empty());
     }
     let length = stored.body.len();

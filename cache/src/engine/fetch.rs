@@ -21,8 +21,9 @@ use crate::{
     flight::{Flight, Growing, GrowingHead, Head, Origins, Role},
     freshness::{self, Use},
     key::{Key, KeyHash},
+    storability,
     stored::{Lifetime, Position, ResponseHead, Scopes, Stored, StoredRef},
-    storability, surrogate,
+    surrogate,
     validation::{self, Condition},
     vary::{self, Vary},
     waterfall::{Failure, Fetched},
@@ -224,8 +225,7 @@ impl Lead {
             Ok(fetched) => {
                 let received = self.engine.clock.now();
                 let head = &fetched.response.head;
-                let lifetime =
-                    freshness::lifetime(&request.headers, head, &request.policy, asked, received);
+                let lifetime = freshness::lifetime(&request.headers, head, &request.policy, asked, received);
                 match &errand.stale {
                     Some(stale) if head.status == StatusCode::NOT_MODIFIED => {
                         self.confirm(stale, &fetched, lifetime);
@@ -246,7 +246,13 @@ impl Lead {
     }
 
     /// A new response: store it while it grows, or hand it to the one client that asked.
-    async fn take(&self, errand: &Errand, mut fetched: Fetched, lifetime: Lifetime, permit: OwnedSemaphorePermit) {
+    async fn take(
+        &self,
+        errand: &Errand,
+        mut fetched: Fetched,
+        lifetime: Lifetime,
+        permit: OwnedSemaphorePermit,
+    ) {
         let engine = &self.engine;
         let request = &errand.request;
         let head = &fetched.response.head;
@@ -453,7 +459,9 @@ fn answer_growing(
     trace.ttl_ms = i64::try_from(growing.fresh_ms).unwrap_or(i64::MAX);
     let source = Some(provenance(&request.key, growing.position, &growing.scopes));
     let age = HeaderValue::from(growing.age_ms / 1000);
-    if validation::client_condition(&request.headers, &growing.head, &request.method) == Condition::NotModified {
+    if validation::client_condition(&request.headers, &growing.head, &request.method)
+        == Condition::NotModified
+    {
         let mut head = validation::not_modified_head(&growing.head);
         head.headers.insert(header::AGE, age);
         return Some(Answer { head, body: Body::empty(), trace, source });

@@ -53,7 +53,13 @@ impl Engine {
         self.walk(key, hash, directives, trace).await
     }
 
-    async fn walk(&self, key: Key, hash: KeyHash, directives: &RequestDirectives, trace: &mut Trace) -> Place {
+    async fn walk(
+        &self,
+        key: Key,
+        hash: KeyHash,
+        directives: &RequestDirectives,
+        trace: &mut Trace,
+    ) -> Place {
         let now = self.clock.now();
         let mut best: Option<Found> = None;
         if let Some(stored) = self.hybrid.memory(&key, hash) {

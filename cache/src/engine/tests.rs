@@ -83,8 +83,12 @@ struct World {
 
 impl World {
     async fn new() -> Self {
-        Self::with_limits(EngineLimits { object_bytes_max: 1 << 20, fetches_max: 64, filling_bytes_max: 1 << 24 })
-            .await
+        Self::with_limits(EngineLimits {
+            object_bytes_max: 1 << 20,
+            fetches_max: 64,
+            filling_bytes_max: 1 << 24,
+        })
+        .await
     }
 
     async fn with_limits(limits: EngineLimits) -> Self {
@@ -156,9 +160,8 @@ fn calls(origin: &Scripted) -> usize {
 #[tokio::test]
 async fn second_request_is_a_hit_until_it_expires() {
     let world = World::new().await;
-    let origin = origin("o", |n, _| {
-        ok(&[("cache-control", "max-age=10")], if n == 0 { "one" } else { "two" })
-    });
+    let origin =
+        origin("o", |n, _| ok(&[("cache-control", "max-age=10")], if n == 0 { "one" } else { "two" }));
     let first = world.get("/a", &[Arc::clone(&origin)]).await.unwrap();
     assert_eq!(first.trace.served, Served::Fetched);
     assert_eq!(text(first).await, "one");
@@ -257,9 +260,8 @@ async fn many_cold_requests_make_one_fetch() {
 #[tokio::test]
 async fn unshareable_answers_release_followers_who_fetch_for_themselves() {
     let world = World::new().await;
-    let origin = origin("o", |n, _| {
-        ok(&[("cache-control", "private")], if n == 0 { "first" } else { "later" })
-    });
+    let origin =
+        origin("o", |n, _| ok(&[("cache-control", "private")], if n == 0 { "first" } else { "later" }));
     let mine = world.get("/a", &[Arc::clone(&origin)]).await.unwrap();
     assert_eq!(mine.trace.served, Served::Passed);
     assert_eq!(text(mine).await, "first");
@@ -284,8 +286,7 @@ async fn followers_read_from_the_first_byte_while_the_body_grows() {
     let world = World::new().await;
     let (sender, body) = dripping();
     let origin = drip_origin(&[("cache-control", "max-age=10")], body);
-    let Body::Stream { stream: mut leader, .. } =
-        world.get("/a", &[Arc::clone(&origin)]).await.unwrap().body
+    let Body::Stream { stream: mut leader, .. } = world.get("/a", &[Arc::clone(&origin)]).await.unwrap().body
     else {
         panic!("the leader's body should grow")
     };
@@ -376,9 +377,7 @@ async fn a_request_after_a_purge_does_not_join_an_older_flight() {
 async fn a_soft_purge_makes_stale_and_an_error_still_serves_it() {
     let world = World::new().await;
     let fields = &[("cache-control", "max-age=100, stale-if-error=100"), ("surrogate-key", "t")];
-    let origin = origin("o", move |n, _| {
-        if n == 0 { ok(fields, "kept") } else { Err(OriginError::Timeout) }
-    });
+    let origin = origin("o", move |n, _| if n == 0 { ok(fields, "kept") } else { Err(OriginError::Timeout) });
     drop(text(world.get("/a", &[Arc::clone(&origin)]).await.unwrap()).await);
     world.purge(Selector::Tag { site: "s".to_owned(), tag: "t".to_owned() }, Mode::Soft);
     let stale = world.get("/a", &[Arc::clone(&origin)]).await.unwrap();

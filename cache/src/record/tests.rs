@@ -42,15 +42,17 @@ fn stored() -> impl Strategy<Value = Stored> {
     let purges = (any::<(u64, u64)>(), vec("[!-~]{1,30}", 0..10), vec(("[a-z]{1,9}", "/[a-z]{0,9}"), 0..4));
     let vary = (vec("[a-z-]{1,20}", 0..4), any::<bool>());
     (key(), head, vec(any::<u8>(), 0..2000), lifetime(), purges, vary).prop_map(
-        |(key, (status, headers), body, lifetime, ((epoch, seq), tags, sources), (vary, is_vary_marker))| Stored {
-            key,
-            head: ResponseHead { status: StatusCode::from_u16(status).unwrap(), headers },
-            body: body.into(),
-            lifetime,
-            position: Position { epoch, seq },
-            scopes: Scopes { tags, sources },
-            vary,
-            is_vary_marker,
+        |(key, (status, headers), body, lifetime, ((epoch, seq), tags, sources), (vary, is_vary_marker))| {
+            Stored {
+                key,
+                head: ResponseHead { status: StatusCode::from_u16(status).unwrap(), headers },
+                body: body.into(),
+                lifetime,
+                position: Position { epoch, seq },
+                scopes: Scopes { tags, sources },
+                vary,
+                is_vary_marker,
+            }
         },
     )
 }

@@ -45,8 +45,7 @@ impl Folder {
         let fail = |error: io::Error| TierError::Io(format!("folder {}: {error}", root.display()));
         std::fs::create_dir_all(root).map_err(fail)?;
         let bytes = AtomicU64::new(size_of_tree(root).map_err(fail)?);
-        let space =
-            Arc::new(Space { root: root.to_owned(), bytes, bytes_max, temporary: AtomicU64::new(0) });
+        let space = Arc::new(Space { root: root.to_owned(), bytes, bytes_max, temporary: AtomicU64::new(0) });
         let writes = WriteBehind::start(move |hash, stored| {
             let space = Arc::clone(&space);
             async move { space.write(hash, &stored).await.map_err(|error| error.to_string()) }

@@ -10,10 +10,7 @@ use std::{
 
 use tokio::sync::{Mutex, mpsc, watch};
 
-use crate::{
-    key::KeyHash,
-    stored::StoredRef,
-};
+use crate::{key::KeyHash, stored::StoredRef};
 
 /// Records that may wait.
 const QUEUE: usize = 1024;

@@ -1,0 +1,26 @@
+# One line per target; the work is in cargo and in the scripts.
+# ARGS go to `overfall demo`: make demo ARGS=--json
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test build bench bench-http clean
+
+help: ## these lines
+	@sed -n 's/^\([a-z-]*\):.*## /\1|/p' Makefile | while IFS='|' read -r name text; do printf '  make %-11s %s\n' "$$name" "$$text"; done
+
+demo: ## install what the build needs, build, run the demo (Ctrl-C stops it)
+	@exec tests/install/demo.sh $(ARGS)
+
+test: ## install what the tests need, run every check
+	@exec tests/install/test.sh
+
+build: ## release binary: target/release/overfall
+	cargo build --release --locked
+
+bench: ## micro-benchmarks
+	cargo bench --locked --package overfall --benches
+
+bench-http: ## hits over HTTP beside nginx
+	@tests/install/packages.sh nginx=nginx-light wrk=wrk curl=curl taskset=util-linux python3=python3-minimal && exec benches/load/run.sh
+
+clean: ## remove what was built
+	cargo clean

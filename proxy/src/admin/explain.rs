@@ -1,0 +1,110 @@
+//! `GET /api/v1/explain` and `GET /api/v1/dns/explain`: why an answer is what it is.
+
+use std::{net::IpAddr, sync::Arc};
+
+use axum::{
+    Json,
+    extract::{Query, State},
+    http::{HeaderMap, HeaderName, HeaderValue, Method},
+};
+use overfall_cache::engine::Explanation;
+use overfall_config::Scope;
+use serde::{Deserialize, Serialize};
+
+use super::{auth::Caller, problem::Problem};
+use crate::{fleet::Fleet, key, node::Node, route::IMAGE_PREFIX};
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ExplainQuery {
+    url: String,
+    accept: Option<String>,
+    accept_encoding: Option<String>,
+}
+
+#[derive(Serialize)]
+pub(super) struct Explained {
+    url: String,
+    site: String,
+    host: String,
+    target: String,
+    nodes: Vec<NodeExplained>,
+}
+
+#[derive(Serialize)]
+struct NodeExplained {
+    node: String,
+    region: String,
+    state: &'static str,
+    #[serde(flatten)]
+    explanation: Explanation,
+}
+
+/// Explains a URL on every node of this process.
+pub(super) async fn explain(
+    State(fleet): State<Arc<Fleet>>,
+    caller: Caller,
+    Query(query): Query<ExplainQuery>,
+) -> Result<Json<Explained>, Problem> {
+    caller.require(Scope::Read)?;
+    let (host, target) = key::split_url(&query.url).map_err(|refusal| Problem::bad(refusal.message))?;
+    let mut headers = HeaderMap::new();
+    for (name, value) in [("accept", &query.accept), ("accept-encoding", &query.accept_encoding)] {
+        if let Some(value) = value {
+            let value = HeaderValue::from_str(value)
+                .map_err(|_| Problem::bad(format!("{name} is not a field value")))?;
+            headers.insert(HeaderName::from_static(name), value);
+        }
+    }
+    let mut site = None;
+    let mut nodes = Vec::new();
+    for node in &fleet.nodes {
+        let (name, explanation) = explain_on(node, &host, &target, &headers).await?;
+        site.get_or_insert(name);
+        let state = node.state();
+        let (node, region) = (node.name().to_owned(), node.region().to_owned());
+        nodes.push(NodeExplained { node, region, state, explanation });
+    }
+    let site = site.ok_or_else(|| Problem::absent("this process runs no edge node"))?;
+    Ok(Json(Explained { url: query.url, site, host, target, nodes }))
+}
+
+async fn explain_on(
+    node: &Node,
+    host: &str,
+    target: &str,
+    headers: &HeaderMap,
+) -> Result<(String, Explanation), Problem> {
+    let routes = node.routes();
+    let route = routes.find(host).cloned().ok_or_else(|| {
+        let known: Vec<_> = routes.sites().iter().flat_map(|route| route.site.hosts.clone()).collect();
+        Problem::absent(format!("no site has the host {host:?}; hosts: {}", known.join(", ")))
+    })?;
+    drop(routes);
+    let plain = key::request(&route, Method::GET, host, target, headers.clone(), 0);
+    let request = match target.strip_prefix(IMAGE_PREFIX) {
+        Some(rest) => {
+            let image = node.studio().request(&route, rest, &plain);
+            image.map_err(|refusal| Problem::bad(refusal.message))?.request
+        }
+        None => plain,
+    };
+    Ok((route.site.name.clone(), node.engine().explain(&request).await))
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct DnsQuery {
+    from: IpAddr,
+}
+
+/// Explains which region a client address is sent to.
+pub(super) async fn dns(
+    State(fleet): State<Arc<Fleet>>,
+    caller: Caller,
+    Query(query): Query<DnsQuery>,
+) -> Result<Json<serde_json::Value>, Problem> {
+    caller.require(Scope::Read)?;
+    let view = fleet.dns.as_ref().ok_or_else(|| Problem::absent("this process answers no DNS"))?;
+    Ok(Json((view.explain)(query.from)))
+}

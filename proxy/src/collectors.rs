@@ -1,0 +1,141 @@
+//! Counters that live in other crates, read when metrics are scraped.
+
+use std::sync::{Arc, atomic::Ordering};
+
+use prometheus::{
+    core::{Collector, Desc},
+    proto::MetricFamily,
+    {IntCounterVec, IntGaugeVec, Opts},
+};
+
+use crate::{error::StartError, listen, node::Node, telemetry::Metrics};
+
+/// Registers one node's counters.
+///
+/// # Errors
+/// When a metric's name is taken.
+pub fn register(node: &Arc<Node>, connections: Arc<listen::Counters>) -> Result<(), StartError> {
+    let metrics = node.metrics().clone();
+    let collector = NodeCollector::new(Arc::clone(node), connections)?;
+    add(&metrics, collector)
+}
+
+fn add(metrics: &Metrics, collector: NodeCollector) -> Result<(), StartError> {
+    Ok(metrics.add(Box::new(collector))?)
+}
+
+/// One gauge per fact; the node's name is a constant label, so that several nodes share one registry.
+struct NodeCollector {
+    node: Arc<Node>,
+    connections: Arc<listen::Counters>,
+    facts: IntGaugeVec,
+    events: IntCounterVec,
+}
+
+impl NodeCollector {
+    fn new(node: Arc<Node>, connections: Arc<listen::Counters>) -> Result<Self, StartError> {
+        let label = |opts: Opts| opts.const_label("node", node.name());
+        let facts = IntGaugeVec::new(
+            label(Opts::new("overfall_node_state", "Present values of a node, by fact.")),
+            &["fact"],
+        )?;
+        let events = IntCounterVec::new(
+            label(Opts::new("overfall_node_events_total", "Events of a node since start, by event.")),
+            &["event"],
+        )?;
+        Ok(Self { node, connections, facts, events })
+    }
+
+    fn read_facts(&self) {
+        let node = &self.node;
+        let usage = node.hybrid().usage();
+        let images = node.studio().pool.metrics();
+        for (fact, value) in [
+            ("connections", self.connections.active.load(Ordering::Relaxed)),
+            ("fetches", node.engine().fetches() as u64),
+            ("filling_bytes", node.engine().counters().filling_bytes.load(Ordering::Relaxed)),
+            ("memory_bytes", usage.memory_bytes),
+            ("purge_seq", node.purges().position().seq),
+            ("draining", u64::from(node.state() == "draining")),
+            ("image_queue", images.queue_jobs.load(Ordering::Relaxed)),
+        ] {
+            self.facts.with_label_values(&[fact]).set(i64::try_from(value).unwrap_or(i64::MAX));
+        }
+    }
+
+    fn read_events(&self) {
+        let counters = self.node.engine().counters();
+        let disk = self.node.hybrid().counters();
+        let images = self.node.studio().pool.metrics();
+        self.events.reset();
+        for (event, count) in [
+            ("connection_accepted", &self.connections.accepted),
+            ("connection_refused", &self.connections.refused),
+            ("tls_failed", &self.connections.handshakes_failed),
+            ("connection_panicked", &self.connections.panics),
+            ("response_stored", &counters.stored),
+            ("response_passed", &counters.passed),
+            ("response_validated", &counters.validated),
+            ("request_collapsed", &counters.collapsed),
+            ("fetch_refused", &counters.refused),
+            ("disk_failed", &disk.disk_failures),
+            ("image_rendered", &images.renders),
+            ("image_failed", &images.failures),
+            ("image_refused", &images.refusals),
+            ("image_abandoned", &images.abandoned),
+            ("image_panicked", &images.panics),
+        ] {
+            self.events.with_label_values(&[event]).inc_by(count.load(Ordering::Relaxed));
+        }
+        let dropped = self.node.access_log().dropped();
+        self.events.with_label_values(&["log_line_dropped"]).inc_by(dropped);
+    }
+}
+
+impl Collector for NodeCollector {
+    fn desc(&self) -> Vec<&Desc> {
+        let mut descriptions = self.facts.desc();
+        descriptions.extend(self.events.desc());
+        descriptions
+    }
+
+    fn collect(&self) -> Vec<MetricFamily> {
+        self.read_facts();
+        self.read_events();
+        let mut families = self.facts.collect();
+        families.extend(self.events.collect());
+        families
+    }
+}
+
+/// Counters of the DNS role.
+struct DnsCollector {
+    counters: Arc<overfall_geo_routing::metrics::Metrics>,
+    events: IntCounterVec,
+}
+
+/// Registers the DNS role's counters.
+///
+/// # Errors
+/// When a metric's name is taken.
+pub fn register_dns(
+    metrics: &Metrics,
+    counters: Arc<overfall_geo_routing::metrics::Metrics>,
+) -> Result<(), StartError> {
+    let opts = Opts::new("overfall_dns_events_total", "DNS questions and answers since start, by event.");
+    Ok(metrics.add(Box::new(DnsCollector { counters, events: IntCounterVec::new(opts, &["event"])? }))?)
+}
+
+impl Collector for DnsCollector {
+    fn desc(&self) -> Vec<&Desc> {
+        self.events.desc()
+    }
+
+    fn collect(&self) -> Vec<MetricFamily> {
+        self.events.reset();
+        for (event, count) in self.counters.read() {
+            self.events.with_label_values(&[event]).inc_by(count);
+        }
+        self.events.collect()
+    }
+}

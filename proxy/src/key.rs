@@ -1,0 +1,148 @@
+//! From request to cache key, and from a purge's URL to the same base.
+
+use http::{HeaderMap, Method};
+use overfall_cache::{engine::Request, key::Key, purge::Selector, target};
+use overfall_config::{QueryRule, Site};
+use overfall_imaging::path::{self, Source};
+
+use crate::{
+    admission::{Refusal, canonical_host},
+    route::{IMAGE_PREFIX, Routes, SiteRoute},
+};
+
+/// Key of a plain response.
+#[must_use]
+pub fn plain(site: &Site, host: &str, path_and_query: &str) -> Key {
+    Key {
+        site: site.name.clone(),
+        host: host.to_owned(),
+        target: target::normalise(path_and_query, &site.query),
+        variant: String::new(),
+    }
+}
+
+/// The engine's request for a plain response of a site.
+#[must_use]
+pub fn request(
+    route: &SiteRoute,
+    method: Method,
+    host: &str,
+    path_and_query: &str,
+    headers: HeaderMap,
+    request_id: u128,
+) -> Request {
+    Request {
+        key: plain(&route.site, host, path_and_query),
+        method,
+        headers,
+        host: host.to_owned(),
+        path_and_query: path_and_query.to_owned(),
+        policy: std::sync::Arc::clone(&route.policy),
+        waterfall: std::sync::Arc::clone(&route.waterfall),
+        request_id,
+    }
+}
+
+/// Splits an absolute `http(s)` URL into canonical host and raw target.
+///
+/// # Errors
+/// 400 with the reason.
+pub fn split_url(url: &str) -> Result<(String, String), Refusal> {
+    let rest = url
+        .strip_prefix("https://")
+        .or_else(|| url.strip_prefix("http://"))
+        .ok_or_else(|| Refusal::new(400, format!("{url:?} is not an absolute http or https URL")))?;
+    let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
+    let (authority, tail) = rest.split_at(end);
+    let host = canonical_host(authority)?;
+    if host.is_empty() {
+        return Err(Refusal::new(400, format!("{url:?} names no host")));
+    }
+    let tail = tail.split('#').next().unwrap_or_default();
+    let target = if tail.starts_with('/') { tail.to_owned() } else { format!("/{tail}") };
+    Ok((host, target))
+}
+
+/// Selectors for one URL. An image URL stands for its source: the rendering and its siblings go together. A URL without
+/// host (`/path`) means every host of the named site.
+///
+/// # Errors
+/// What is wrong with the URL, in words.
+pub fn purge_url(routes: &Routes, site: Option<&str>, url: &str) -> Result<Vec<Selector>, String> {
+    let mut selectors = Vec::new();
+    for (host, target) in places(routes, site, url)? {
+        let route = routes.find(&host);
+        let (host, target) = match target.strip_prefix(IMAGE_PREFIX) {
+            Some(rest) => image_source(&host, rest)?,
+            None => (host, target),
+        };
+        let rule = route.map_or(&QueryRule::All, |route| &route.site.query);
+        let target = target::normalise(&target, rule);
+        selectors.push(Selector::url(&host, &target).map_err(|error| error.to_string())?);
+    }
+    Ok(selectors)
+}
+
+/// Selectors for `host/path-prefix`, with or without a scheme, or `/path-prefix` of a named site.
+///
+/// # Errors
+/// What is wrong with the prefix, in words.
+pub fn purge_prefix(routes: &Routes, site: Option<&str>, prefix: &str) -> Result<Vec<Selector>, String> {
+    if prefix.contains(['?', '#']) {
+        return Err(format!("prefix {prefix:?} has a query; give host and path only"));
+    }
+    let has_scheme = prefix.starts_with("http://") || prefix.starts_with("https://");
+    let url =
+        if has_scheme || prefix.starts_with('/') { prefix.to_owned() } else { format!("https://{prefix}") };
+    let places = places(routes, site, &url)?;
+    let build = |(host, target): (String, String)| {
+        Selector::prefix(&host, &target).map_err(|error| error.to_string())
+    };
+    places.into_iter().map(build).collect()
+}
+
+/// The selector for a host.
+///
+/// # Errors
+/// When the host is malformed or not one of the named site's.
+pub fn purge_host(routes: &Routes, site: Option<&str>, host: &str) -> Result<Selector, String> {
+    let host = canonical_host(host).map_err(|refusal| refusal.message)?;
+    belongs(routes, site, &host)?;
+    Selector::host(&host).map_err(|error| error.to_string())
+}
+
+/// Hosts and targets that a URL or a bare path stands for.
+fn places(routes: &Routes, site: Option<&str>, url: &str) -> Result<Vec<(String, String)>, String> {
+    if url.starts_with('/') {
+        let route = site.and_then(|site| routes.site_named(site));
+        let route =
+            route.ok_or_else(|| format!("{url:?} has no host: name a \"site\" or give a whole URL"))?;
+        return Ok(route.site.hosts.iter().map(|host| (host.clone(), url.to_owned())).collect());
+    }
+    let (host, target) = split_url(url).map_err(|refusal| refusal.message)?;
+    belongs(routes, site, &host)?;
+    Ok(vec![(host, target)])
+}
+
+fn belongs(routes: &Routes, site: Option<&str>, host: &str) -> Result<(), String> {
+    let Some(route) = site.and_then(|site| routes.site_named(site)) else { return Ok(()) };
+    let is_source =
+        || route.site.images.iter().any(|images| images.sources.iter().any(|source| source == host));
+    if route.site.hosts.iter().any(|own| own == host) || is_source() {
+        return Ok(());
+    }
+    Err(format!(
+        "{host:?} is not a host of site {:?}; hosts: {}",
+        route.site.name,
+        route.site.hosts.join(", ")
+    ))
+}
+
+fn image_source(host: &str, rest: &str) -> Result<(String, String), String> {
+    match path::parse(rest).map_err(|error| error.message)?.source {
+        Source::Path(target) => Ok((host.to_owned(), target)),
+        Source::Url { host, path_and_query, .. } => {
+            Ok((canonical_host(&host).map_err(|refusal| refusal.message)?, path_and_query))
+        }
+    }
+}

@@ -1,0 +1,152 @@
+//! From host name to site, and from configuration to what a site needs at request time.
+//!
+//! A table is built whole and swapped whole; a request keeps the one that it began with.
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::Arc,
+    time::Duration,
+};
+
+use overfall_cache::{
+    origin::Origin,
+    policy::Policy,
+    waterfall::{Step, Waterfall},
+};
+use overfall_config::{Config, Origin as OriginConfig, OriginTarget, Site};
+
+use crate::origin::{self, Distance, OriginSetupError, Switch};
+
+/// The path under which image URLs live (Cloudflare's dialect).
+pub const IMAGE_PREFIX: &str = "/cdn-cgi/image/";
+
+/// One site at request time.
+pub struct SiteRoute {
+    /// Its configuration.
+    pub site: Arc<Site>,
+    /// Caching rules.
+    pub policy: Arc<Policy>,
+    /// Its origins in order.
+    pub waterfall: Arc<Waterfall>,
+    /// Allowed foreign image sources, by `scheme://host`.
+    pub foreign: HashMap<String, Arc<Waterfall>>,
+    /// First HTTP origin, for requests that no cache may answer.
+    pub pass_to: Option<Arc<OriginConfig>>,
+}
+
+/// Every site by host.
+#[derive(Default)]
+pub struct Routes {
+    hosts: HashMap<String, Arc<SiteRoute>>,
+    sites: Vec<Arc<SiteRoute>>,
+    origins: BTreeMap<String, Arc<Switch>>,
+}
+
+impl Routes {
+    /// Builds the table. Origins that were switched off in `previous` stay off. `distance` delays every fetch, for
+    /// demonstrations.
+    ///
+    /// # Errors
+    /// When an origin can't be set up (a missing CA file, a folder that isn't there).
+    pub async fn build(
+        config: &Config,
+        previous: &Self,
+        distance: Option<Duration>,
+    ) -> Result<Self, OriginSetupError> {
+        let mut origins = BTreeMap::new();
+        for (name, settings) in &config.origins {
+            let mut origin = origin::build(settings).await?;
+            if let Some(delay) = distance {
+                origin = Arc::new(Distance::new(origin, delay));
+            }
+            let switch = Arc::new(Switch::new(origin));
+            if previous.origins.get(name).is_some_and(|before| !before.is_enabled()) {
+                switch.disable();
+            }
+            origins.insert(name.clone(), switch);
+        }
+        let mut routes = Self { origins, ..Self::default() };
+        for site in &config.sites {
+            let route = Arc::new(routes.site(config, site).await?);
+            for host in &site.hosts {
+                routes.hosts.insert(host.clone(), Arc::clone(&route));
+            }
+            routes.sites.push(route);
+        }
+        Ok(routes)
+    }
+
+    async fn site(&self, config: &Config, site: &Arc<Site>) -> Result<SiteRoute, OriginSetupError> {
+        let settings = |name: &String| config.origins.get(name);
+        let steps = site
+            .origins
+            .iter()
+            .filter_map(|name| Some((self.origins.get(name)?, settings(name)?)))
+            .map(|(switch, settings)| Step {
+                origin: Arc::clone(switch) as Arc<dyn Origin>,
+                head_timeout: settings.head_timeout,
+            })
+            .collect();
+        let pass_to = site
+            .origins
+            .iter()
+            .filter_map(settings)
+            .find(|origin| matches!(origin.target, OriginTarget::Http { .. }));
+        let mut foreign = HashMap::new();
+        for host in site.images.iter().flat_map(|images| &images.sources) {
+            for (scheme, tls, port) in [("https", true, 443), ("http", false, 80)] {
+                let name = format!("{scheme}://{host}");
+                let origin = origin::build(&foreign_origin(&name, host, tls, port)).await?;
+                let step = Step { origin, head_timeout: Duration::from_secs(10) };
+                foreign.insert(name, Arc::new(Waterfall { steps: vec![step] }));
+            }
+        }
+        Ok(SiteRoute {
+            policy: Arc::new(Policy::from(site.as_ref())),
+            site: Arc::clone(site),
+            waterfall: Arc::new(Waterfall { steps }),
+            foreign,
+            pass_to: pass_to.cloned(),
+        })
+    }
+
+    /// The site that answers for a canonical host.
+    #[must_use]
+    pub fn find(&self, host: &str) -> Option<&Arc<SiteRoute>> {
+        self.hosts.get(host)
+    }
+
+    /// Sites in file order.
+    #[must_use]
+    pub fn sites(&self) -> &[Arc<SiteRoute>] {
+        &self.sites
+    }
+
+    /// The site of this name.
+    #[must_use]
+    pub fn site_named(&self, name: &str) -> Option<&Arc<SiteRoute>> {
+        self.sites.iter().find(|route| route.site.name == name)
+    }
+
+    /// Origins by name, each with its switch.
+    #[must_use]
+    pub const fn origins(&self) -> &BTreeMap<String, Arc<Switch>> {
+        &self.origins
+    }
+}
+
+fn foreign_origin(name: &str, host: &str, tls: bool, port: u16) -> OriginConfig {
+    let (host, port) = match host.rsplit_once(':') {
+        Some((host, given)) => (host, given.parse().unwrap_or(port)),
+        None => (host, port),
+    };
+    OriginConfig {
+        name: name.to_owned(),
+        target: OriginTarget::Http { tls, host: host.to_owned(), port, path: String::new() },
+        connect_timeout: Duration::from_secs(2),
+        head_timeout: Duration::from_secs(10),
+        read_timeout: Duration::from_secs(10),
+        host: Some(host.to_owned()),
+        ca: None,
+    }
+}

@@ -1,0 +1,358 @@
+//! The request path, top to bottom.
+//!
+//! GET and HEAD are answered by the cache engine from `request_filter`; everything else goes through pingora's proxying
+//! to the site's first HTTP origin.
+
+use std::{sync::Arc, time::Duration};
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use http::{HeaderValue, Method, header};
+use overfall_cache::{
+    body::Body,
+    engine::{Answer, Request, Unanswered},
+    fields,
+    stored::ResponseHead,
+};
+use overfall_config::OriginTarget;
+use pingora::{
+    Error, ErrorType, Result,
+    http::{RequestHeader, ResponseHeader},
+    proxy::{FailToProxy, ProxyHttp, Session},
+    upstreams::peer::HttpPeer,
+};
+
+use crate::{
+    access_log::Entry,
+    admission::{self, Admitted, Refusal},
+    cache_status,
+    ctx::Ctx,
+    key,
+    node::Node,
+    response,
+    route::{IMAGE_PREFIX, SiteRoute},
+    telemetry,
+};
+
+/// Answered on every host, from memory, in every state.
+const HEALTH_PATH: &str = "/healthz";
+/// A request that carries this many of our marks is going in circles (RFC 8586).
+const LOOP_MARKS_MAX: usize = 3;
+/// Logged when the client left before a head was written.
+const CLIENT_GONE: u16 = 499;
+/// A client must take bytes within this time.
+const WRITE_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// One node's data plane as pingora sees it.
+pub struct Edge {
+    node: Arc<Node>,
+}
+
+impl Edge {
+    /// Wraps a node.
+    #[must_use]
+    pub const fn new(node: Arc<Node>) -> Self {
+        Self { node }
+    }
+
+    async fn answer(&self, session: &mut Session, ctx: &mut Ctx) -> Result<bool> {
+        let (head, body) = match self.route(session, ctx) {
+            Ok(Some(work)) => self.serve(ctx, work).await,
+            Ok(None) => return Ok(false),
+            Err(refusal) => self.refuse(&refusal),
+        };
+        ctx.cache_status = head.headers.get("cache-status").and_then(|v| v.to_str().ok()).map(str::to_owned);
+        session.as_downstream_mut().set_write_timeout(Some(WRITE_TIMEOUT));
+        response::write(session, &head, body).await?;
+        Ok(true)
+    }
+
+    /// Finds out what is asked. `None`: not a request that a cache may answer.
+    fn route(&self, session: &Session, ctx: &mut Ctx) -> Result<Option<Work>, Refusal> {
+        let request = session.req_header();
+        let Admitted { host, target } = admission::admit(request)?;
+        ctx.host.clone_from(&host);
+        ctx.target.clone_from(&target);
+        let path = target.split('?').next().unwrap_or_default();
+        if path == HEALTH_PATH {
+            return Ok(Some(Work::Health));
+        }
+        if is_looping(request) {
+            return Err(Refusal::new(508, "this request has come through here before"));
+        }
+        let Some(route) = self.node.routes().find(&host).cloned() else {
+            let is_tls = session.digest().is_some_and(|digest| digest.ssl_digest.is_some());
+            let status = if is_tls { 421 } else { 404 };
+            return Err(Refusal::new(status, "this host is not served here"));
+        };
+        ctx.route = Some(Arc::clone(&route));
+        if !matches!(request.method, Method::GET | Method::HEAD) || session.is_upgrade_req() {
+            let refusal =
+                || Refusal::new(405, "only GET and HEAD: this site has no HTTP origin to pass others to");
+            return route.pass_to.is_some().then_some(None).ok_or_else(refusal);
+        }
+        let mut headers = fields::end_to_end_request(&request.headers);
+        headers.remove(header::HOST);
+        let plain = key::request(&route, request.method.clone(), &host, &target, headers, ctx.request_id);
+        match target.strip_prefix(IMAGE_PREFIX) {
+            Some(rest) => {
+                let image = self.node.studio().request(&route, rest, &plain)?;
+                Ok(Some(Work::Serve {
+                    request: Box::new(image.request),
+                    varies_by_accept: image.varies,
+                    route,
+                }))
+            }
+            None => Ok(Some(Work::Serve { request: Box::new(plain), varies_by_accept: false, route })),
+        }
+    }
+
+    async fn serve(&self, ctx: &mut Ctx, work: Work) -> (ResponseHead, Body) {
+        let (request, varies_by_accept, route) = match work {
+            Work::Health => return self.node.health(),
+            Work::Serve { request, varies_by_accept, route } => (request, varies_by_accept, route),
+        };
+        let (mut head, body, trace) = match self.node.engine().serve(*request).await {
+            Ok(Answer { head, body, trace, .. }) => (head, body, trace),
+            Err(unanswered) => last_resort(&route, unanswered),
+        };
+        if varies_by_accept {
+            head.headers.append(header::VARY, HeaderValue::from_static("Accept"));
+        }
+        cache_status::append(&mut head.headers, self.node.name(), &trace);
+        cache_status::server_timing(&mut head.headers, &trace, ctx.began);
+        request_id(&mut head, ctx.request_id);
+        ctx.trace = Some(trace);
+        (head, body)
+    }
+
+    fn refuse(&self, refusal: &Refusal) -> (ResponseHead, Body) {
+        self.node.metrics().refused.with_label_values(&[self.node.name(), &refusal.status.to_string()]).inc();
+        let (mut head, body) = response::plain(refusal.status, &refusal.message);
+        if refusal.status == 405 {
+            head.headers.insert(header::ALLOW, HeaderValue::from_static("GET, HEAD"));
+        }
+        (head, body)
+    }
+}
+
+enum Work {
+    Health,
+    Serve { request: Box<Request>, varies_by_accept: bool, route: Arc<SiteRoute> },
+}
+
+/// No origin answered and nothing stored may be used: the site's fallback, the origin's own error, or ours.
+fn last_resort(
+    route: &SiteRoute,
+    unanswered: Unanswered,
+) -> (ResponseHead, Body, overfall_cache::engine::Trace) {
+    let Unanswered { failure, mut trace, only_if_cached } = unanswered;
+    if only_if_cached {
+        let (head, body) =
+            response::plain(504, "not stored here, and the request asked for stored responses only");
+        return (head, body, trace);
+    }
+    if let Some(fallback) = &route.site.on_failure {
+        let (mut head, _) = response::plain(fallback.status, "");
+        if let Ok(value) = HeaderValue::from_str(&fallback.content_type) {
+            head.headers.insert(header::CONTENT_TYPE, value);
+        }
+        trace.reason = Some("fallback");
+        return (head, Body::Full(fallback.body.clone().into()), trace);
+    }
+    if let Some((head, page)) = &failure.error_page {
+        let headers = fields::storable_response(&head.headers);
+        return (ResponseHead { status: head.status, headers }, Body::Full(page.clone()), trace);
+    }
+    if let Some(retry_after_s) = failure.retry_after_s {
+        let (mut head, body) = response::plain(503, "this node is busy; try again shortly");
+        head.headers.insert(header::RETRY_AFTER, HeaderValue::from(retry_after_s));
+        return (head, body, trace);
+    }
+    let (status, message) = if failure.timed_out() {
+        (504, "no origin answered in time")
+    } else {
+        (502, "no origin could be reached")
+    };
+    let (head, body) = response::plain(status, message);
+    (head, body, trace)
+}
+
+fn request_id(head: &mut ResponseHead, id: u128) {
+    if let Ok(value) = HeaderValue::from_str(&format!("{id:032x}")) {
+        head.headers.insert("x-request-id", value);
+    }
+}
+
+fn is_looping(request: &RequestHeader) -> bool {
+    let marks = request.headers.get_all("cdn-loop").iter().filter_map(|value| value.to_str().ok());
+    marks.flat_map(|value| value.split(',')).filter(|mark| mark.trim().starts_with("overfall")).count()
+        >= LOOP_MARKS_MAX
+}
+
+#[async_trait]
+impl ProxyHttp for Edge {
+    type CTX = Ctx;
+
+    fn new_ctx(&self) -> Ctx {
+        Ctx::new(self.node.next_request_id())
+    }
+
+    async fn request_filter(&self, session: &mut Session, ctx: &mut Ctx) -> Result<bool> {
+        let result = self.answer(session, ctx).await;
+        if let Err(error) = &result {
+            ctx.error = Some(error.etype().as_str().to_owned());
+        }
+        result
+    }
+
+    async fn upstream_peer(&self, _session: &mut Session, ctx: &mut Ctx) -> Result<Box<HttpPeer>> {
+        let origin = ctx.route.as_ref().and_then(|route| route.pass_to.as_ref());
+        let Some(origin) = origin else { return Err(Error::new(ErrorType::HTTPStatus(502))) };
+        let OriginTarget::Http { tls, host, port, .. } = &origin.target else {
+            return Err(Error::new(ErrorType::HTTPStatus(502)));
+        };
+        if self.node.routes().origins().get(&origin.name).is_some_and(|switch| !switch.is_enabled()) {
+            return Err(Error::new(ErrorType::HTTPStatus(502)));
+        }
+        let lookup =
+            tokio::time::timeout(origin.connect_timeout, tokio::net::lookup_host((host.as_str(), *port)));
+        let address = lookup.await.ok().and_then(Result::ok).and_then(|mut found| found.next());
+        let Some(address) = address else { return Err(Error::new(ErrorType::HTTPStatus(502))) };
+        let mut peer = HttpPeer::new(address, *tls, host.clone());
+        peer.options.connection_timeout = Some(origin.connect_timeout);
+        peer.options.total_connection_timeout = Some(origin.connect_timeout);
+        peer.options.read_timeout = Some(origin.head_timeout);
+        peer.options.write_timeout = Some(origin.read_timeout);
+        Ok(Box::new(peer))
+    }
+
+    async fn upstream_request_filter(
+        &self,
+        session: &mut Session,
+        upstream: &mut RequestHeader,
+        ctx: &mut Ctx,
+    ) -> Result<()> {
+        let Some(origin) = ctx.route.as_ref().and_then(|route| route.pass_to.as_ref()) else { return Ok(()) };
+        if let OriginTarget::Http { path, .. } = &origin.target
+            && !path.is_empty()
+        {
+            upstream.set_raw_path(format!("{path}{}", ctx.target).as_bytes())?;
+        }
+        upstream.insert_header(header::HOST, origin.host.as_deref().unwrap_or(&ctx.host))?;
+        upstream.append_header("CDN-Loop", "overfall")?;
+        if let Some(client) = session.client_addr().and_then(|address| address.as_inet()) {
+            upstream.append_header("X-Forwarded-For", client.ip().to_string())?;
+        }
+        Ok(())
+    }
+
+    async fn request_body_filter(
+        &self,
+        _session: &mut Session,
+        body: &mut Option<Bytes>,
+        _end_of_stream: bool,
+        ctx: &mut Ctx,
+    ) -> Result<()> {
+        ctx.request_body_bytes += body.as_ref().map_or(0, |chunk| chunk.len() as u64);
+        if ctx.request_body_bytes > self.node.limits().request_body_bytes_max {
+            return Err(Error::new_down(ErrorType::HTTPStatus(413)));
+        }
+        Ok(())
+    }
+
+    async fn response_filter(
+        &self,
+        _session: &mut Session,
+        upstream: &mut ResponseHeader,
+        ctx: &mut Ctx,
+    ) -> Result<()> {
+        let status = format!("{}; fwd=method", cache_status::node_token(self.node.name()));
+        upstream.append_header("Cache-Status", status.clone())?;
+        ctx.cache_status = Some(status);
+        Ok(())
+    }
+
+    async fn fail_to_proxy(&self, session: &mut Session, error: &Error, ctx: &mut Ctx) -> FailToProxy {
+        ctx.error = Some(error.etype().as_str().to_owned());
+        if session.response_written().is_some() {
+            return FailToProxy { error_code: 0, can_reuse_downstream: false };
+        }
+        let (status, message) = match error.etype() {
+            ErrorType::HTTPStatus(413) => (413, "the request body is larger than this node passes on"),
+            ErrorType::HTTPStatus(status) => (*status, "the origin could not be reached"),
+            ErrorType::ConnectTimedout | ErrorType::ReadTimedout => {
+                (504, "the origin did not answer in time")
+            }
+            ErrorType::WriteError | ErrorType::ConnectionClosed
+                if *error.esource() == pingora::ErrorSource::Downstream =>
+            {
+                return FailToProxy { error_code: 0, can_reuse_downstream: false };
+            }
+            _ if *error.esource() == pingora::ErrorSource::Downstream => (400, "the request is malformed"),
+            _ => (502, "the origin could not be reached"),
+        };
+        let (head, body) = response::plain(status, message);
+        // the client may be gone, and then there is nobody to tell
+        drop(response::write(session, &head, body).await);
+        FailToProxy { error_code: status, can_reuse_downstream: false }
+    }
+
+    fn suppress_error_log(&self, _session: &Session, _ctx: &Ctx, _error: &Error) -> bool {
+        true
+    }
+
+    async fn logging(&self, session: &mut Session, _error: Option<&Error>, ctx: &mut Ctx) {
+        self.record(session, ctx);
+    }
+}
+
+impl Edge {
+    fn record(&self, session: &Session, ctx: &Ctx) {
+        let metrics = self.node.metrics();
+        let node = self.node.name();
+        let status = session.response_written().map_or(CLIENT_GONE, |head| head.status.as_u16());
+        let bytes = session.body_bytes_sent() as u64;
+        let site = ctx.route.as_ref().map(|route| route.site.name.as_str());
+        if let (Some(site), Some(served)) = (site, ctx.served()) {
+            let source = telemetry::source(served);
+            let class = telemetry::status_class(status);
+            metrics.requests.with_label_values(&[node, site, source, class]).inc();
+            metrics.response_bytes.with_label_values(&[node, site, source]).inc_by(bytes);
+            metrics.duration.with_label_values(&[node, source]).observe(ctx.began.elapsed().as_secs_f64());
+        }
+        let attempts = ctx.trace.as_ref().map(cache_status::attempts).unwrap_or_default();
+        for (origin, outcome) in &attempts {
+            metrics.attempts.with_label_values(&[node, origin, outcome]).inc();
+        }
+        let request = session.req_header();
+        let text = |name: header::HeaderName| request.headers.get(name).and_then(|value| value.to_str().ok());
+        self.node.access_log().write(&Entry {
+            ts_ms: self.node.now_ms(),
+            request_id: format!("{:032x}", ctx.request_id),
+            node,
+            client: session.client_addr().and_then(|address| address.as_inet()).map(|address| address.ip()),
+            method: request.method.as_str(),
+            host: &ctx.host,
+            target: &ctx.target,
+            protocol: protocol(request),
+            status,
+            bytes,
+            duration_us: u64::try_from(ctx.began.elapsed().as_micros()).unwrap_or(u64::MAX),
+            site,
+            cache: ctx.cache_status.as_deref(),
+            attempts: attempts.iter().map(|(origin, outcome)| format!("{origin}:{outcome}")).collect(),
+            error: ctx.error.clone(),
+            agent: text(header::USER_AGENT),
+            referrer: text(header::REFERER),
+        });
+    }
+}
+
+fn protocol(request: &RequestHeader) -> &'static str {
+    match request.version {
+        http::Version::HTTP_2 => "HTTP/2.0",
+        http::Version::HTTP_10 => "HTTP/1.0",
+        _ => "HTTP/1.1",
+    }
+}

@@ -1,0 +1,66 @@
+//! What a browser, a publisher, an operator and a resolver see of the real binary over real sockets.
+//!
+//! Every test starts its own process in its own folder on ports that the system chooses, and prints the dialogue when it
+//! fails.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::string_slice,
+    reason = "helpers of tests fail the test that calls them; `allow-unwrap-in-tests` does not reach them"
+)]
+
+mod admin;
+mod browser;
+mod cli;
+mod dns;
+mod hit_and_miss;
+mod image_refusals;
+mod images;
+mod logs;
+mod malformed;
+mod origins;
+mod pictures;
+mod purge;
+mod quick_start;
+mod restart;
+mod s3;
+mod signals;
+mod single_flight;
+mod tls_and_h2;
+
+use std::{path::Path, process::Command};
+
+use overfall_test_support::{DEADLINE, Demo, Node, Settings, wait_until};
+use tempfile::TempDir;
+
+/// The binary under test.
+const EXE: &str = env!("CARGO_BIN_EXE_overfall");
+
+/// A node and the folder that it lives in; the process ends before the folder goes.
+struct Lone {
+    node: Node,
+    _dir: TempDir,
+}
+
+async fn lone(settings: &Settings) -> Lone {
+    let dir = TempDir::new().expect("a temporary folder");
+    let node = Node::start(EXE, dir.path(), settings).await;
+    Lone { node, _dir: dir }
+}
+
+async fn demo() -> Demo {
+    Demo::start(EXE).await
+}
+
+/// Waits until a file of the node's disk tier holds these bytes.
+async fn on_disk(dir: &Path, bytes: &str) {
+    let what = format!("the disk holds {bytes:?}");
+    wait_until(&what, DEADLINE, async || {
+        let found = Command::new("grep").args(["-rqaF", "--", bytes]).arg(dir.join("cache")).status();
+        found.expect("grep is there").success().then_some(())
+    })
+    .await;
+}
