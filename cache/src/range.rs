@@ -1,6 +1,6 @@
 //! Byte ranges of a whole stored response. RFC 9110 section 14.
 //!
-//! [`select`] reads what a client asks for, [`slice`] builds the answer. A request that is malformed, or greedy, gets
+//! [`select`] reads what a client asks for, [`slice()`] builds the answer. A request that is malformed, or greedy, gets
 //! the whole response, which RFC 9110 section 14.2 always permits. Overlapping and touching ranges become one, so that no
 //! answer is larger than the response and its part headers (section 17.15).
 

@@ -15,6 +15,8 @@
 //! here and a miss for the reader. A sound record of another key is `None`. It refuses to write what it would refuse to
 //! read. The hash finds accidents, not forgers: who can write to a tier can write records.
 
+use std::io;
+
 use bytes::{Buf as _, Bytes};
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use twox_hash::XxHash3_128;
@@ -22,7 +24,7 @@ use twox_hash::XxHash3_128;
 use crate::{
     clock::Millis,
     key::Key,
-    stored::{Lifetime, Position, ResponseHead, Scopes, Stored},
+    stored::{Lifetime, Position, ResponseHead, Scopes, Stored, StoredRef},
 };
 
 /// Longest record, in bytes.
@@ -85,18 +87,49 @@ pub enum RecordError {
 /// # Errors
 /// [`RecordError::TooLarge`] over [`RECORD_BYTES_MAX`], [`FIELDS_BYTES_MAX`] or [`LIST_ITEMS_MAX`].
 pub fn encode(stored: &Stored) -> Result<Vec<u8>, RecordError> {
-    let fields = fields(stored)?;
-    let length = HEADER_BYTES + fields.len() + stored.body.len() + HASH_BYTES;
-    if length > RECORD_BYTES_MAX {
-        return Err(RecordError::TooLarge("record"));
-    }
-    let mut record = Vec::with_capacity(length);
-    header(stored, length, fields.len(), &mut record);
-    record.extend_from_slice(&fields);
+    let front = front(stored)?;
+    let mut record = Vec::with_capacity(front.len() + stored.body.len() + HASH_BYTES);
+    record.extend_from_slice(&front);
     record.extend_from_slice(&stored.body);
     let hash = XxHash3_128::oneshot(&record);
     record.extend_from_slice(&hash.to_le_bytes());
     Ok(record)
+}
+
+/// A record that is not in one piece yet, so that its body is copied once only.
+#[derive(Debug)]
+pub(crate) struct Prepared {
+    front: Vec<u8>,
+    stored: StoredRef,
+    hash: [u8; HASH_BYTES],
+}
+
+impl Prepared {
+    /// Checks the bounds and hashes everything.
+    pub(crate) fn new(stored: StoredRef) -> Result<Self, RecordError> {
+        let front = front(&stored)?;
+        let mut hasher = XxHash3_128::new();
+        hasher.write(&front);
+        hasher.write(&stored.body);
+        Ok(Self { front, hash: hasher.finish_128().to_le_bytes(), stored })
+    }
+
+    /// Bytes of the record.
+    pub(crate) fn length(&self) -> usize {
+        self.front.len() + self.stored.body.len() + HASH_BYTES
+    }
+
+    /// The response that it will hold.
+    pub(crate) const fn stored(&self) -> &StoredRef {
+        &self.stored
+    }
+
+    /// Writes the same bytes as [`encode`].
+    pub(crate) fn write(&self, writer: &mut impl io::Write) -> io::Result<()> {
+        writer.write_all(&self.front)?;
+        writer.write_all(&self.stored.body)?;
+        writer.write_all(&self.hash)
+    }
 }
 
 /// Reads a record back. The body shares memory with `record`. `None` when it is a sound record of another key.
@@ -191,6 +224,19 @@ fn times(mut header: &[u8], flags: u8) -> (Lifetime, Position) {
         never_stale: flags & FLAG_NEVER_STALE != 0,
     };
     (lifetime, Position { epoch: header.get_u64_le(), seq: header.get_u64_le() })
+}
+
+/// All that stands before the body.
+fn front(stored: &Stored) -> Result<Vec<u8>, RecordError> {
+    let fields = fields(stored)?;
+    let length = HEADER_BYTES + fields.len() + stored.body.len() + HASH_BYTES;
+    if length > RECORD_BYTES_MAX {
+        return Err(RecordError::TooLarge("record"));
+    }
+    let mut front = Vec::with_capacity(HEADER_BYTES + fields.len());
+    header(stored, length, fields.len(), &mut front);
+    front.extend_from_slice(&fields);
+    Ok(front)
 }
 
 fn header(stored: &Stored, length: usize, fields_length: usize, out: &mut Vec<u8>) {

@@ -7,12 +7,15 @@ use crate::{
     stored::StoredRef,
 };
 
+mod counters;
 pub mod folder;
 pub mod hybrid;
 mod queue;
 pub mod s3;
+#[cfg(test)]
+mod testing;
 
-pub use queue::QueueCounters;
+pub use counters::TierCounters;
 
 /// Why a tier gave nothing.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

@@ -22,16 +22,16 @@ use crate::{
     locate::Locator,
     metrics::{Metrics, count},
     server::ServerError,
-    steering::{self, Level},
+    steering,
     zone::{Family, Lookup, Wanted, Zone},
 };
+
+mod wire;
 
 /// UDP payload offered and used at most: fits every path without fragments (the value of DNS flag day 2020).
 const PAYLOAD_BYTES_MAX: u16 = 1232;
 /// UDP payload without EDNS (RFC 1035 section 4.2.1).
 const PLAIN_PAYLOAD_BYTES: u16 = 512;
-/// Bytes of a header; shorter packets have no identifier that could be trusted.
-const HEADER_BYTES: usize = 12;
 /// Answer to ANY (RFC 8482 section 4.2).
 const MINIMAL: &str = "RFC8482";
 /// SOA timers in seconds: nobody transfers this zone, so they only have to be sane.
@@ -104,16 +104,20 @@ impl Responder {
     /// Answers one packet from `client`; `None` drops it.
     pub fn respond(&self, packet: &[u8], client: IpAddr, transport: Transport) -> Option<Vec<u8>> {
         count(&self.metrics.queries);
-        let response = match Message::from_vec(packet) {
-            Ok(question) if question.metadata.message_type == MessageType::Query => {
-                self.answer(&question, client)
-            }
-            Ok(_) => None,
-            Err(_) => unreadable(packet),
-        };
-        let Some(mut response) = response else {
+        let Some(header) = wire::Header::read(packet).filter(|header| !header.response) else {
             count(&self.metrics.dropped);
             return None;
+        };
+        // what stands in another operation's sections is not ours to understand
+        if header.op_code != u8::from(OpCode::Query) {
+            return Some(header.error(wire::NOT_IMPLEMENTED));
+        }
+        let mut response = match Message::from_vec(packet) {
+            Ok(question) if wire::options_are_strict(packet) => self.answer(&question, client),
+            _ => {
+                count(&self.metrics.formerr);
+                return Some(header.error(wire::FORMAT_ERROR));
+            }
         };
         self.tally(&response);
         let limit = match transport {
@@ -123,45 +127,48 @@ impl Responder {
         if let Some(edns) = &mut response.edns {
             edns.set_max_payload(PAYLOAD_BYTES_MAX);
         }
-        let bytes = response.to_vec().ok()?;
+        let Ok(bytes) = response.to_vec() else { return Some(header.error(wire::SERVER_FAILURE)) };
         if bytes.len() <= limit {
             return Some(bytes);
         }
+        // half a set is worse than none (RFC 2181 section 9): the client asks again over TCP
         count(&self.metrics.truncated);
-        response.truncate().to_vec().ok()
+        response.metadata.truncation = true;
+        response.answers.clear();
+        response.authorities.clear();
+        response.to_vec().ok().filter(|bytes| bytes.len() <= limit)
     }
 
-    fn answer(&self, question: &Message, client: IpAddr) -> Option<Message> {
-        let mut response = Message::response(question.metadata.id, question.metadata.op_code);
+    fn answer(&self, question: &Message, client: IpAddr) -> Message {
+        let mut response = Message::new(question.metadata.id, MessageType::Response, OpCode::Query);
         response.metadata.recursion_desired = question.metadata.recursion_desired;
+        response.metadata.checking_disabled = question.metadata.checking_disabled;
         response.queries.clone_from(&question.queries);
         if let Some(asked) = &question.edns {
             let mut edns = Edns::new();
             edns.set_max_payload(asked.max_payload().clamp(PLAIN_PAYLOAD_BYTES, PAYLOAD_BYTES_MAX));
             edns.set_version(0);
+            // RFC 3225 section 3: repeated, though nothing here is signed
+            edns.set_dnssec_ok(asked.flags().dnssec_ok);
             response.set_edns(edns);
             if asked.version() != 0 {
                 // RFC 6891 section 6.1.3
                 response.metadata.response_code = ResponseCode::BADVERS;
-                return Some(response);
+                return response;
             }
-        }
-        if question.metadata.op_code != OpCode::Query {
-            response.metadata.response_code = ResponseCode::NotImp;
-            return Some(response);
         }
         let subnet = subnet(question);
         let ([query], false) = (question.queries.as_slice(), matches!(subnet, Subnet::Malformed)) else {
             // more than one question means nothing (RFC 9619); a wrong ECS option is refused (RFC 7871 section 7.1.2)
             response.metadata.response_code = ResponseCode::FormErr;
-            return Some(response);
+            return response;
         };
         if query.query_class != DNSClass::IN {
             response.metadata.response_code = ResponseCode::Refused;
-            return Some(response);
+            return response;
         }
         self.look_up(query, client, &subnet, &mut response);
-        Some(response)
+        response
     }
 
     fn look_up(&self, query: &Query, client: IpAddr, subnet: &Subnet, response: &mut Message) {
@@ -174,7 +181,7 @@ impl Responder {
                 self.steer(query, family, client, subnet, response);
                 return;
             }
-            Lookup::Soa => drop(response.add_answer(self.soa()).metadata.id),
+            Lookup::Soa => response.answers.push(self.soa()),
             Lookup::Ns => {
                 let ttl = seconds(self.zone.negative_ttl());
                 for server in &self.name_servers {
@@ -220,12 +227,14 @@ impl Responder {
         }
         if response.answers.is_empty() {
             self.negative(response);
-        }
-        let scope = match (subnet, pick.level) {
-            (Subnet::Said(said), Level::Distance | Level::Default) => {
-                pick.scope_prefix.min(said.source_prefix())
+            // the next region may have that family, so this "no" lives no longer than an address would
+            for record in &mut response.authorities {
+                record.ttl = record.ttl.min(ttl);
             }
-            _ => 0,
+        }
+        let scope = match subnet {
+            Subnet::Said(said) => pick.scope_prefix.min(said.source_prefix()),
+            Subnet::Unsaid | Subnet::Malformed => 0,
         };
         echo_subnet(subnet, scope, response);
     }
@@ -254,25 +263,14 @@ impl Responder {
             ResponseCode::Refused => &self.metrics.refused,
             ResponseCode::FormErr => &self.metrics.formerr,
             ResponseCode::NoError if response.answers.is_empty() => &self.metrics.nodata,
-            _ => &self.metrics.answered,
+            ResponseCode::NoError => &self.metrics.answered,
+            _ => return,
         });
     }
 }
 
 fn seconds(time: Duration) -> u32 {
     u32::try_from(time.as_secs()).unwrap_or(u32::MAX)
-}
-
-/// FORMERR to a query that can't be read; nothing to anything else.
-fn unreadable(packet: &[u8]) -> Option<Message> {
-    let header: &[u8; HEADER_BYTES] = packet.first_chunk()?;
-    let [high, low, flags, ..] = *header;
-    let is_response = flags & 0x80 != 0;
-    if is_response {
-        return None;
-    }
-    let id = u16::from_be_bytes([high, low]);
-    Some(Message::error_msg(id, OpCode::Query, ResponseCode::FormErr))
 }
 
 /// Bytes that the asker takes over UDP; the answer's EDNS holds the agreed value.
@@ -294,11 +292,11 @@ const fn wanted(kind: RecordType) -> Wanted {
 
 /// Reads the client's network (RFC 7871 section 6): scope 0 in questions, and no bits beyond the prefix.
 fn subnet(question: &Message) -> Subnet {
-    let option = question.edns.as_ref().and_then(|edns| edns.option(EdnsCode::Subnet));
-    let said = match option {
-        None => return Subnet::Unsaid,
-        Some(EdnsOption::Subnet(said)) => said,
-        Some(_) => return Subnet::Malformed,
+    let options = question.edns.as_ref().map(|edns| edns.options().get_all(EdnsCode::Subnet));
+    let said = match options.as_deref().unwrap_or_default() {
+        [] => return Subnet::Unsaid,
+        [EdnsOption::Subnet(said)] => said,
+        _ => return Subnet::Malformed,
     };
     let (bits, is_clean) = match said.addr() {
         IpAddr::V4(address) => (32, is_clean(u128::from(address.to_bits()) << 96, said.source_prefix())),
@@ -325,3 +323,6 @@ fn echo_subnet(subnet: &Subnet, scope: u8, response: &mut Message) {
         edns.options_mut().insert(EdnsOption::Subnet(echoed));
     }
 }
+
+#[cfg(test)]
+mod tests;

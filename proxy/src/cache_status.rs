@@ -6,68 +6,55 @@
 use http::{HeaderMap, HeaderName, HeaderValue};
 use overfall_cache::{
     engine::{Served, TierResult, Trace},
+    status::{CacheStatus, Forward, TierOutcome},
     waterfall::{Attempt, AttemptOutcome},
 };
 use tokio::time::Instant;
 
+const CACHE_STATUS: HeaderName = HeaderName::from_static("cache-status");
+
 /// Adds `Cache-Status` for one answer.
 pub fn append(headers: &mut HeaderMap, node: &str, trace: &Trace) {
-    let node = node_token(node);
-    let members: Vec<_> =
-        trace.tiers.iter().rev().map(|(tier, result)| member(&node, tier, result, trace)).collect();
-    let value = if members.is_empty() { format!("{node}; fwd=bypass") } else { members.join(", ") };
-    if let Ok(value) = HeaderValue::from_str(&value) {
-        headers.append(HeaderName::from_static("cache-status"), value);
+    let mut status = CacheStatus::new(node);
+    for (tier, result) in &trace.tiers {
+        status = status.tier(tier, outcome(tier, result, trace));
     }
-}
-
-fn member(node: &str, tier: &str, result: &TierResult, trace: &Trace) -> String {
-    let mut member = format!("{node}/{tier}");
-    let served_here = match trace.served {
-        Served::Hit(from) | Served::Stale(from) => from == tier,
-        _ => false,
-    };
-    if served_here {
-        member.push_str(&format!("; hit; ttl={}", trace.ttl_ms.div_euclid(1000)));
-        if let Some(reason) = trace.reason {
-            member.push_str(&format!("; detail={reason}"));
-        }
-        return member;
-    }
-    match result {
-        TierResult::Miss => member.push_str("; fwd=uri-miss"),
-        TierResult::Fresh | TierResult::Stale => member.push_str("; fwd=stale"),
-        TierResult::Purged => member.push_str("; fwd=uri-miss; detail=purged"),
-        TierResult::Failed(_) => member.push_str("; fwd=miss; detail=tier-failed"),
-    }
-    // what the origin said belongs to the member that went forward to it: the last tier asked
-    if trace.tiers.last().is_some_and(|(last, _)| *last == tier) {
-        forwarded(&mut member, trace);
-    }
-    member
-}
-
-fn forwarded(member: &mut String, trace: &Trace) {
-    if let Some(Attempt { outcome: AttemptOutcome::Status(status), .. }) = trace.attempts.last() {
-        member.push_str(&format!("; fwd-status={}", status.as_u16()));
+    if let Some(Attempt { outcome: AttemptOutcome::Status(answered), .. }) = trace.attempts.last() {
+        status = status.fwd_status(answered.as_u16());
     }
     if trace.stored {
-        member.push_str("; stored");
+        status = status.stored(true);
     }
     if trace.collapsed {
-        member.push_str("; collapsed");
+        status = status.collapsed(true);
     }
-    if let (Served::Passed | Served::Failed, Some(reason)) = (trace.served, trace.reason) {
-        member.push_str(&format!("; detail={reason}"));
+    if let Some(reason) = trace.reason.or_else(|| purged(trace)) {
+        status = status.detail(reason);
+    }
+    headers.append(CACHE_STATUS, status.to_header());
+}
+
+/// What a tier did for this answer.
+fn outcome(tier: &str, result: &TierResult, trace: &Trace) -> TierOutcome {
+    if matches!(trace.served, Served::Hit(from) | Served::Stale(from) if from == tier) {
+        return TierOutcome::Hit { ttl_s: trace.ttl_ms.div_euclid(1000) };
+    }
+    match result {
+        TierResult::Miss => TierOutcome::Forward(Forward::UriMiss),
+        TierResult::Fresh | TierResult::Stale => TierOutcome::Forward(Forward::Stale),
+        TierResult::Purged => TierOutcome::Forward(Forward::Miss),
+        TierResult::Failed(_) => TierOutcome::Failed("tier-failed".to_owned()),
     }
 }
 
-/// The node's name as a structured-field token (RFC 8941 section 3.3.4); what does not fit becomes `_`.
+fn purged(trace: &Trace) -> Option<&'static str> {
+    trace.tiers.iter().any(|(_, result)| *result == TierResult::Purged).then_some("purged")
+}
+
+/// The value for a request that no cache may answer.
 #[must_use]
-pub fn node_token(node: &str) -> String {
-    let legal = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.' | ':');
-    let token: String = node.chars().map(|c| if legal(c) { c } else { '_' }).collect();
-    if token.starts_with(|c: char| c.is_ascii_alphabetic()) { token } else { format!("n{token}") }
+pub fn by_method(node: &str) -> HeaderValue {
+    CacheStatus::new(node).forward(Forward::Method).to_header()
 }
 
 /// Adds `Server-Timing`: time on tiers, at origins, and until the head was ready, in ms.
@@ -101,16 +88,4 @@ pub fn attempts(trace: &Trace) -> Vec<(String, &'static str)> {
         },
     };
     trace.attempts.iter().map(|attempt| (attempt.origin.clone(), outcome(attempt))).collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::node_token;
-
-    #[test]
-    fn names_become_tokens() {
-        for (name, token) in [("eu-1", "eu-1"), ("1st", "n1st"), ("a b", "a_b"), ("", "n"), ("ü", "n_")] {
-            assert_eq!(node_token(name), token, "{name}");
-        }
-    }
 }

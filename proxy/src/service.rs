@@ -267,9 +267,9 @@ impl ProxyHttp for Edge {
         upstream: &mut ResponseHeader,
         ctx: &mut Ctx,
     ) -> Result<()> {
-        let status = format!("{}; fwd=method", cache_status::node_token(self.node.name()));
-        upstream.append_header("Cache-Status", status.clone())?;
-        ctx.cache_status = Some(status);
+        let status = cache_status::by_method(self.node.name());
+        ctx.cache_status = status.to_str().ok().map(str::to_owned);
+        upstream.append_header("Cache-Status", status)?;
         Ok(())
     }
 

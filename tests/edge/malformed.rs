@@ -1,5 +1,7 @@
 //! Requests that are broken or meant to break something: reject, never repair; the next request is fine.
 
+use std::time::Duration;
+
 use http::Method;
 use overfall_test_support::{
     Origin, Reply, Settings,
@@ -10,6 +12,9 @@ use overfall_test_support::{
 };
 
 use crate::{Lone, lone};
+
+/// A request that is whole, if broken, is refused this soon.
+const REFUSED_WITHIN: Duration = Duration::from_secs(3);
 
 async fn edge(origin: &Origin) -> Lone {
     origin.on("/a", Reply::ok("fine").cache_control("max-age=600"));
@@ -67,12 +72,15 @@ async fn requests_that_can_be_read_in_two_ways_are_refused() {
         let before = origin.count_all();
         let mut raw = Raw::connect(lone.node.http).await;
         raw.send(&request).await;
-        let answer = raw.answer().await;
+        let Some(answer) = raw.answer_within(REFUSED_WITHIN).await else {
+            wrong.push(format!("{name}, no answer in {REFUSED_WITHIN:?}\n> {request:?}"));
+            continue;
+        };
         let reached = origin.count_all() - before;
         // a connection closed without a word is a refusal too, but never an answer
         let is_refused = [0, 400, 501, 505].contains(&answer.status) && reached == 0;
         // what a broken request leaves behind is not read as the next one
-        let is_over = is_refused && (answer.status == 0 || raw.is_closed().await);
+        let is_over = is_refused && (answer.status == 0 || raw.is_closed(REFUSED_WITHIN).await);
         if !is_over {
             wrong.push(format!("{name}, origin asked {reached} times\n> {request:?}\n< {answer:?}"));
         }

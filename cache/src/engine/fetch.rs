@@ -10,14 +10,16 @@ use http::{HeaderValue, Method, StatusCode, header};
 use tokio::{sync::OwnedSemaphorePermit, time::Instant};
 
 use super::{
-    Answer, Engine, Request, Served, Trace, Unanswered,
+    Answer, Engine, Provenance, Request, Served, Trace, Unanswered,
     answer::{provenance, served},
     lookup::{Found, Place},
     origin_request, vary_variant,
 };
 use crate::{
     body::{Body, BodyError, BodyStream},
-    cache_control, fields,
+    cache_control,
+    clock::Millis,
+    fields,
     flight::{Flight, Growing, GrowingHead, Head, Origins, Role},
     freshness::{self, Use},
     key::{Key, KeyHash},
@@ -214,32 +216,47 @@ impl Lead {
             self.flight.announce(Head::Failed(Arc::new(busy())));
             return;
         };
-        let request = &errand.request;
-        let mut headers = validation::without_conditions(&request.headers);
-        if let Some(stale) = &errand.stale {
-            headers.extend(validation::conditions(stale));
-        }
-        let asked = self.engine.clock.now();
-        match request.waterfall.fetch(&origin_request(request, headers)).await {
-            Err(failure) => self.flight.announce(Head::Failed(Arc::new(failure))),
-            Ok(fetched) => {
-                let received = self.engine.clock.now();
-                let head = &fetched.response.head;
-                let lifetime = freshness::lifetime(&request.headers, head, &request.policy, asked, received);
-                match &errand.stale {
-                    Some(stale) if head.status == StatusCode::NOT_MODIFIED => {
-                        self.confirm(stale, &fetched, lifetime);
-                    }
-                    _ => self.take(&errand, fetched, lifetime, permit).await,
+        let mut stale = errand.stale.clone();
+        loop {
+            let (asked, fetched) = match self.ask(&errand.request, stale.as_deref()).await {
+                Ok(answered) => answered,
+                Err(failure) => return self.flight.announce(Head::Failed(Arc::new(failure))),
+            };
+            let received = self.engine.clock.now();
+            let request = &errand.request;
+            let head = &fetched.response.head;
+            let lifetime = freshness::lifetime(&request.headers, head, &request.policy, asked, received);
+            if head.status != StatusCode::NOT_MODIFIED {
+                return self.take(&errand, fetched, lifetime, permit).await;
+            }
+            match stale.take() {
+                Some(stale) if validation::confirms(&stale, head) => {
+                    return self.confirm(&stale, &fetched, lifetime);
                 }
+                // it speaks of another response: ask once more, without conditions
+                Some(_) => {}
+                None => return self.flight.announce(Head::Failed(Arc::default())),
             }
         }
     }
 
+    /// Asks the waterfall for the whole response, or whether `stale` still holds.
+    async fn ask(&self, request: &Request, stale: Option<&Stored>) -> Result<(Millis, Fetched), Failure> {
+        let mut headers = validation::without_conditions(&request.headers);
+        if let Some(stale) = stale {
+            headers.extend(validation::conditions(stale));
+        }
+        let asked = self.engine.clock.now();
+        Ok((asked, request.waterfall.fetch(&origin_request(request, headers)).await?))
+    }
+
     /// A 304: the stored response lives on with new fields (RFC 9111 section 4.3.4).
     fn confirm(&self, stale: &Stored, fetched: &Fetched, lifetime: Lifetime) {
-        let position = self.flight.position;
-        let merged = Arc::new(validation::merge(stale, &fetched.response.head, lifetime, position));
+        let mut merged = validation::merge(stale, &fetched.response.head, lifetime, self.flight.position);
+        if let Some(inherited) = &fetched.response.provenance {
+            inherit(&mut merged.position, &mut merged.scopes, inherited);
+        }
+        let merged = Arc::new(merged);
         self.engine.counters.validated.fetch_add(1, Ordering::Relaxed);
         self.engine.store(Arc::clone(&merged));
         self.flight.announce(Head::Whole(merged, Arc::new(origins(fetched))));
@@ -265,7 +282,10 @@ impl Lead {
         };
         if let Some(reason) = refused {
             engine.counters.passed.fetch_add(1, Ordering::Relaxed);
-            engine.mark_pass(errand.hash);
+            // what one request forbids says nothing about the next
+            if !cache_control::request(&request.headers).no_store {
+                engine.mark_pass(errand.hash);
+            }
             fetched.response.body = hold_while_streaming(fetched.response.body, permit);
             self.flight.hand_over(fetched, reason);
             return;
@@ -415,10 +435,7 @@ fn draft(errand: &Errand, fetched: &Fetched, lifetime: Lifetime, position: Posit
     let mut scopes = Scopes { tags: surrogate::tags(&head.headers).kept, sources: Vec::new() };
     let mut position = position;
     if let Some(inherited) = &fetched.response.provenance {
-        position = older(position, inherited.position);
-        scopes.tags.extend(inherited.scopes.tags.iter().cloned());
-        scopes.tags.truncate(surrogate::TAGS_MAX);
-        scopes.sources.clone_from(&inherited.scopes.sources);
+        inherit(&mut position, &mut scopes, inherited);
     }
     Stored {
         key,
@@ -430,6 +447,17 @@ fn draft(errand: &Errand, fetched: &Fetched, lifetime: Lifetime, position: Posit
         vary,
         is_vary_marker: false,
     }
+}
+
+/// A derived response promises no more than its sources, and goes by all of their names.
+fn inherit(position: &mut Position, scopes: &mut Scopes, inherited: &Provenance) {
+    *position = older(*position, inherited.position);
+    for tag in &inherited.scopes.tags {
+        if scopes.tags.len() < surrogate::TAGS_MAX && !scopes.tags.contains(tag) {
+            scopes.tags.push(tag.clone());
+        }
+    }
+    scopes.sources.clone_from(&inherited.scopes.sources);
 }
 
 /// The position that promises less. Another log's position is the weakest there is.

@@ -1,7 +1,5 @@
 //! The engine against scripted origins: what a client gets, and how often an origin is asked.
 
-#![expect(clippy::unwrap_used, reason = "a test ends at the first surprise")]
-
 use std::sync::{
     Arc,
     atomic::{AtomicUsize, Ordering},

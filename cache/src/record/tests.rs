@@ -1,7 +1,5 @@
 //! What a record keeps, and what it refuses.
 
-#![expect(clippy::unwrap_used, reason = "helpers of tests")]
-
 use proptest::{collection::vec, prelude::*, sample::Index};
 
 use super::*;
@@ -103,6 +101,16 @@ proptest! {
         let record = Bytes::from(encode(&stored).unwrap());
         let again = decode(&record, &stored.key).unwrap().unwrap();
         prop_assert_eq!(shown(&again), shown(&stored));
+    }
+
+    #[test]
+    fn a_prepared_record_has_the_same_bytes(stored in stored()) {
+        let expected = encode(&stored).unwrap();
+        let prepared = Prepared::new(stored.into()).unwrap();
+        let mut written = Vec::new();
+        prepared.write(&mut written).unwrap();
+        prop_assert_eq!(prepared.length(), written.len());
+        prop_assert_eq!(written, expected);
     }
 
     #[test]

@@ -1,152 +1,176 @@
-//! Memory and disk, both on foyer: two tiers that fill and empty together.
+//! Memory and disk, the two tiers of a node itself, both on foyer.
 //!
-//! Memory holds responses as they are served. The disk holds records (see `record`), is written when a response is
-//! inserted, and is read back with the whole key and the hash checked: what a killed process had finished is found again,
-//! and a harmed record is a miss. foyer's disk inserts are best effort, and nothing here relies on its deletes: a purge
-//! is a fact that readers check.
+//! They are one type because a response goes into both at once, and because what the disk finds moves up to memory.
+//! Purges are not its business: a purge is a fact that readers check, so nothing here is ever deleted on purpose.
 
 use std::{
-    io,
     path::Path,
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
     },
-    time::Duration,
 };
 
 use async_trait::async_trait;
-use bytes::Bytes;
-use foyer::{
-    BlockEngineConfig, Cache, CacheBuilder, Code, DeviceBuilder as _, FsDeviceBuilder, HybridCache,
-    HybridCacheBuilder, HybridCachePolicy, PsyncIoEngineConfig, RecoverMode, S3FifoConfig,
-};
-use tokio::time::timeout;
+use foyer::{Cache, CacheBuilder, S3FifoConfig};
 
-use super::{Tier, TierError};
+use self::disk::{Disk, FoldHash};
+use super::{
+    Tier, TierError,
+    counters::{TierCounters, add},
+};
 use crate::{
     key::{Key, KeyHash},
-    record,
     stored::StoredRef,
 };
 
-#[cfg(test)]
-mod tests;
+mod disk;
+mod layout;
 
-/// A disk read that takes longer is a miss.
-const DISK_DEADLINE: Duration = Duration::from_millis(250);
-/// Largest unit of eviction on disk, which is the largest record kept there as well.
-const BLOCK_BYTES_MAX: u64 = 64 * 1024 * 1024;
-/// Smallest unit of eviction on disk.
-const BLOCK_BYTES_MIN: u64 = 1024 * 1024;
-/// Units that a disk tier has at least, so that evicting one does not empty it.
-const BLOCKS_MIN: u64 = 16;
-/// Shards of the memory tier: hot keys of one shard wait for each other.
-const SHARDS: usize = 16;
-/// Records that foyer holds in memory between a disk read and its use.
-const READ_BYTES: usize = 1024 * 1024;
+pub use self::layout::DISK_BYTES_MIN;
 
-/// Bytes that foyer keeps on disk.
-#[derive(Debug, Clone)]
-struct Record(Bytes);
+/// Smallest memory budget, in bytes.
+pub const MEMORY_BYTES_MIN: u64 = 64 * 1024;
 
-impl Code for Record {
-    fn encode(&self, writer: &mut impl io::Write) -> foyer::Result<()> {
-        writer.write_all(&self.0).map_err(foyer::Error::io_error)
-    }
+/// Memory per shard, in bytes: one response has to fit, several times over.
+const SHARD_BYTES_MIN: u64 = 64 * 1024 * 1024;
+/// Most shards; readers of different shards do not meet.
+const SHARDS_MAX: u64 = 16;
+/// A response may take this share of its shard; a larger one goes to the disk alone.
+const SHARD_SHARE: usize = 2;
 
-    fn decode(reader: &mut impl io::Read) -> foyer::Result<Self> {
-        let mut bytes = Vec::new();
-        reader.read_to_end(&mut bytes).map_err(foyer::Error::io_error)?;
-        Ok(Self(bytes.into()))
-    }
-
-    fn estimated_size(&self) -> usize {
-        self.0.len()
-    }
+/// What became of the disk tier.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum DiskState {
+    /// None is configured.
+    Off,
+    /// In use.
+    Ready,
+    /// Configured, but it can't be used; the node runs without it.
+    Unusable(String),
 }
 
 /// Counts since start.
 #[derive(Debug, Default)]
 pub struct HybridCounters {
-    /// Disk reads.
-    pub disk_gets: AtomicU64,
-    /// Disk reads that found the response.
-    pub disk_hits: AtomicU64,
+    /// Memory; it counts reads alone.
+    pub memory: TierCounters,
+    /// Disk.
+    pub disk: Arc<TierCounters>,
     /// Disk reads that failed, were late or found something harmed.
     pub disk_failures: AtomicU64,
 }
 
 /// Bytes in use.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Usage {
     /// Weight of what memory holds.
     pub memory_bytes: u64,
     /// Its bound.
     pub memory_bytes_max: u64,
+    /// Responses in memory.
+    pub memory_entries: u64,
+    /// About how much the disk holds.
+    pub disk_bytes: u64,
+    /// Its bound; 0 without a disk.
+    pub disk_bytes_max: u64,
+    /// Weight that waits to be written to disk.
+    pub disk_waiting_bytes: u64,
 }
 
 /// Memory and disk.
+///
+/// ```
+/// # tokio::runtime::Runtime::new().unwrap().block_on(async {
+/// use overfall_cache::{key::Key, tier::hybrid::Hybrid};
+/// let hybrid = Hybrid::open(1 << 20, None).await?;
+/// let key = Key { site: "a".into(), host: "a.example".into(), target: "/".into(), variant: String::new() };
+/// assert!(hybrid.memory(&key, key.hash()).is_none());
+/// # Ok::<(), overfall_cache::tier::TierError>(())
+/// # }).unwrap();
+/// ```
 pub struct Hybrid {
-    memory: Cache<u128, StoredRef>,
-    disk: Option<HybridCache<u128, Record>>,
+    memory: Cache<u128, StoredRef, FoldHash>,
+    disk: Option<Disk>,
+    disk_state: DiskState,
     counters: HybridCounters,
 }
 
 impl Hybrid {
-    /// Opens the tiers. A disk that can't be used is left out and said, because a node without a disk is better than
-    /// none.
+    /// Opens both tiers with bounds in bytes. A disk folder that can't be used is reported and left out: a node without
+    /// a disk is better than none. Needs a tokio runtime; takes 10 s at most.
     ///
     /// # Errors
-    /// None at present; a memory tier that could fail to open would say so here.
+    /// [`TierError::Io`] when the memory budget is below [`MEMORY_BYTES_MIN`].
     pub async fn open(memory_bytes: u64, disk: Option<(&Path, u64)>) -> Result<Arc<Self>, TierError> {
-        let mut opened = None;
-        if let Some((path, size_bytes)) = disk {
-            match open_disk(path, size_bytes).await {
-                Ok(cache) => opened = Some(cache),
-                Err(error) => {
-                    tracing::error!(path = %path.display(), error, "disk tier is unusable; running without it");
-                }
-            }
+        if memory_bytes < MEMORY_BYTES_MIN {
+            let reason =
+                format!("{memory_bytes} bytes of memory are too few, at least {MEMORY_BYTES_MIN} are needed");
+            return Err(TierError::Io(reason));
         }
-        let memory = CacheBuilder::new(bytes(memory_bytes))
-            .with_name("memory")
-            .with_shards(SHARDS)
-            .with_eviction_config(S3FifoConfig::default())
-            .with_weighter(|_: &u128, stored: &StoredRef| stored.weight())
-            .build();
-        Ok(Arc::new(Self { memory, disk: opened, counters: HybridCounters::default() }))
+        let counters = HybridCounters::default();
+        let (disk, disk_state) = match disk {
+            None => (None, DiskState::Off),
+            Some((path, bytes_max)) => match Disk::open(path, bytes_max, &counters.disk).await {
+                Ok(disk) => (Some(disk), DiskState::Ready),
+                Err(error) => {
+                    tracing::error!(path = %path.display(), error, "disk tier can't be used; running on memory alone");
+                    (None, DiskState::Unusable(error))
+                }
+            },
+        };
+        Ok(Arc::new(Self { memory: memory(memory_bytes), disk, disk_state, counters }))
     }
 
-    /// The memory tier alone: no waiting, the whole key compared.
+    /// Looks into memory alone: no waiting, and the whole key is compared.
     #[must_use]
     pub fn memory(&self, key: &Key, hash: KeyHash) -> Option<StoredRef> {
-        let entry = self.memory.get(&hash.0)?;
-        (entry.key == *key).then(|| Arc::clone(entry.value()))
+        let held = self.memory.get(&hash.0);
+        let found =
+            held.as_ref().map(|entry| entry.value()).filter(|stored| stored.key == *key).map(Arc::clone);
+        let counter = if found.is_some() { &self.counters.memory.hits } else { &self.counters.memory.misses };
+        counter.fetch_add(1, Ordering::Relaxed);
+        found
     }
 
-    /// Puts a response into memory now, and on disk as soon as the disk takes it.
+    /// Puts a response into memory now, and on disk as soon as the disk takes it. A response that memory holds already
+    /// (the same one, not an equal one) is left alone.
     pub fn insert(&self, hash: KeyHash, stored: StoredRef) {
-        if let Some(disk) = &self.disk {
-            match record::encode(&stored) {
-                Ok(record) => drop(disk.storage_writer(hash.0).insert(Record(record.into()))),
-                Err(error) => tracing::debug!(%error, "response does not fit a record; kept in memory only"),
-            }
+        let held = self.memory.get(&hash.0);
+        if held.is_some_and(|entry| Arc::ptr_eq(entry.value(), &stored)) {
+            return;
         }
-        drop(self.memory.insert(hash.0, stored));
+        self.keep(hash, &stored);
+        if let Some(disk) = &self.disk {
+            disk.put(hash, stored);
+        }
     }
 
-    /// Whether there is a disk tier.
+    /// Whether a disk is in use.
     #[must_use]
     pub const fn has_disk(&self) -> bool {
         self.disk.is_some()
     }
 
+    /// What became of the disk tier.
+    #[must_use]
+    pub const fn disk_state(&self) -> &DiskState {
+        &self.disk_state
+    }
+
     /// Bytes in use.
     #[must_use]
     pub fn usage(&self) -> Usage {
-        let bytes = |count: usize| u64::try_from(count).unwrap_or(u64::MAX);
-        Usage { memory_bytes: bytes(self.memory.usage()), memory_bytes_max: bytes(self.memory.capacity()) }
+        let count = |count: usize| u64::try_from(count).unwrap_or(u64::MAX);
+        let disk = self.disk.as_ref();
+        Usage {
+            memory_bytes: count(self.memory.usage()),
+            memory_bytes_max: count(self.memory.capacity()),
+            memory_entries: count(self.memory.entries()),
+            disk_bytes: disk.map_or(0, Disk::bytes),
+            disk_bytes_max: disk.map_or(0, Disk::bytes_max),
+            disk_waiting_bytes: disk.map_or(0, Disk::waiting_bytes),
+        }
     }
 
     /// Counts since start.
@@ -155,52 +179,35 @@ impl Hybrid {
         &self.counters
     }
 
-    /// Writes out what waits for the disk. The tiers answer on, but nothing reaches the disk any more.
+    /// Writes out what waits for the disk; for shutdown. Reads go on, writes do not.
     pub async fn close(&self) {
-        if let Some(disk) = &self.disk
-            && let Err(error) = disk.close().await
-        {
-            tracing::warn!(%error, "disk tier was not closed cleanly");
+        if let Some(disk) = &self.disk {
+            disk.close().await;
+        }
+    }
+
+    fn keep(&self, hash: KeyHash, stored: &StoredRef) {
+        if stored.weight() > self.memory.capacity() / self.memory.shards() / SHARD_SHARE {
+            // too large for memory, and what memory holds for the key is not the latest any more
+            drop(self.memory.remove(&hash.0));
+        } else {
+            drop(self.memory.insert(hash.0, Arc::clone(stored)));
         }
     }
 }
 
-fn bytes(count: u64) -> usize {
-    usize::try_from(count).unwrap_or(usize::MAX)
-}
-
-async fn open_disk(path: &Path, size_bytes: u64) -> Result<HybridCache<u128, Record>, String> {
-    usable(path).map_err(|error| error.to_string())?;
-    let device = FsDeviceBuilder::new(path).with_capacity(bytes(size_bytes)).build();
-    let device = device.map_err(|error| error.to_string())?;
-    let block = bytes((size_bytes / BLOCKS_MIN).clamp(BLOCK_BYTES_MIN, BLOCK_BYTES_MAX));
-    let engine = BlockEngineConfig::new(device)
-        .with_block_size(block)
-        .with_buffer_pool_size(block.saturating_mul(2))
-        .with_submit_queue_size_threshold(block.saturating_mul(4));
-    let built = HybridCacheBuilder::new()
-        .with_name("disk")
-        .with_policy(HybridCachePolicy::WriteOnInsertion)
-        .memory(READ_BYTES)
-        .with_shards(1)
-        .with_weighter(|_: &u128, record: &Record| record.0.len())
-        .storage()
-        .with_io_engine_config(PsyncIoEngineConfig::new())
-        .with_engine_config(engine)
-        .with_recover_mode(RecoverMode::Quiet)
+fn memory(bytes: u64) -> Cache<u128, StoredRef, FoldHash> {
+    let shards = (bytes / SHARD_BYTES_MIN).clamp(1, SHARDS_MAX);
+    CacheBuilder::new(usize::try_from(bytes).unwrap_or(usize::MAX))
+        .with_name("memory")
+        .with_shards(usize::try_from(shards).unwrap_or(1))
+        .with_eviction_config(S3FifoConfig::default())
+        .with_hash_builder(FoldHash)
+        .with_weighter(|_: &u128, stored: &StoredRef| stored.weight())
         .build()
-        .await;
-    built.map_err(|error| error.to_string())
 }
 
-/// Finds out before foyer does, which panics on some folders that it can't write.
-fn usable(path: &Path) -> io::Result<()> {
-    std::fs::create_dir_all(path)?;
-    let probe = path.join(".writable");
-    std::fs::write(&probe, b"overfall")?;
-    std::fs::remove_file(&probe)
-}
-
+/// The disk tier. What it finds moves up to memory.
 #[async_trait]
 impl Tier for Hybrid {
     fn name(&self) -> &'static str {
@@ -209,37 +216,26 @@ impl Tier for Hybrid {
 
     async fn get(&self, key: &Key, hash: KeyHash) -> Result<Option<StoredRef>, TierError> {
         let Some(disk) = &self.disk else { return Ok(None) };
-        self.counters.disk_gets.fetch_add(1, Ordering::Relaxed);
-        let read = match timeout(DISK_DEADLINE, disk.get(&hash.0)).await {
-            Err(_) => {
-                Err(TierError::Timeout { ms: u64::try_from(DISK_DEADLINE.as_millis()).unwrap_or(u64::MAX) })
-            }
-            Ok(Err(error)) => Err(TierError::Io(error.to_string())),
-            Ok(Ok(None)) => return Ok(None),
-            Ok(Ok(Some(entry))) => {
-                record::decode(&entry.0, key).map_err(|error| TierError::Corrupt(error.to_string()))
-            }
-        };
-        let Some(stored) = read.inspect_err(|_| {
-            self.counters.disk_failures.fetch_add(1, Ordering::Relaxed);
-        })?
-        else {
-            return Ok(None);
-        };
-        self.counters.disk_hits.fetch_add(1, Ordering::Relaxed);
-        let stored = Arc::new(stored);
-        drop(self.memory.insert(hash.0, Arc::clone(&stored)));
-        Ok(Some(stored))
+        let found = disk.get(key, hash).await;
+        match &found {
+            Ok(Some(stored)) => self.keep(hash, stored),
+            Ok(None) => {}
+            Err(_) => add(&self.counters.disk_failures, 1),
+        }
+        found
     }
 
-    /// Inserting does it: see [`Hybrid::insert`].
+    /// The same as [`Hybrid::insert`].
     fn put(&self, hash: KeyHash, stored: StoredRef) {
         self.insert(hash, stored);
     }
 
     async fn flush(&self) {
         if let Some(disk) = &self.disk {
-            disk.storage().wait().await;
+            disk.flush().await;
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -3,14 +3,14 @@
 //! Requests are signed (SigV4) and path-style, so that any S3-compatible server works. Two attempts at most: the
 //! waterfall, not the SDK, decides what happens when S3 is slow or gone.
 
-use std::{fmt, sync::Arc, time::Duration};
+use std::{collections::HashMap, fmt, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use aws_sdk_s3::{
     Client as Sdk,
     config::{
         BehaviorVersion, Credentials, Region, RequestChecksumCalculation, ResponseChecksumValidation,
-        retry::RetryConfig, timeout::TimeoutConfig,
+        StalledStreamProtectionConfig, retry::RetryConfig, timeout::TimeoutConfig,
     },
     error::{ProvideErrorMetadata, SdkError},
     operation::get_object::GetObjectOutput,
@@ -23,11 +23,12 @@ use aws_smithy_http_client::{
 use bytes::Bytes;
 use futures_util::stream;
 use overfall_config::S3Target;
-use tokio::time::timeout;
+use tokio::{runtime::Handle, time::timeout};
 
 use super::{
     Tier, TierError,
-    queue::{QueueCounters, WriteBehind},
+    counters::TierCounters,
+    queue::{Limits, Offer, WriteBehind},
 };
 use crate::{
     body::{Body, BodyError, BodyStream},
@@ -42,10 +43,18 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 const READ_TIMEOUT: Duration = Duration::from_secs(10);
 /// Tries of one request, the first included.
 const ATTEMPTS: u32 = 2;
+/// Before the second try, at most.
+const BACKOFF: Duration = Duration::from_millis(50);
 /// A tier read that takes longer is a miss.
 const TIER_DEADLINE: Duration = Duration::from_secs(1);
-/// Largest record that the tier reads.
+/// Until a request is answered, all attempts together; the body of an answer may take longer.
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(60);
+/// Largest record that the tier reads and writes, in bytes.
 const RECORD_BYTES_MAX: u64 = 256 * 1024 * 1024;
+/// Objects that one listing asks for at most; S3 gives no more.
+const LIST_MAX: u16 = 1000;
+const LIMITS: Limits =
+    Limits { bytes_max: 64 * 1024 * 1024, lane_items_max: 256, lanes: 4, batch_bytes: 0, batch_items_max: 1 };
 
 /// Why S3 did not do it. Messages hold no credentials.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -66,6 +75,8 @@ pub enum S3Error {
     #[error("s3 failed: {0}")]
     Other(String),
 }
+
+const NO_BUCKET: &str = "NoSuchBucket";
 
 /// What is said of an object besides its bytes.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -124,21 +135,32 @@ impl Client {
     /// # Errors
     /// [`S3Error::Other`] when the endpoint is not a URL.
     pub fn connect(target: &S3Target) -> Result<Arc<Self>, S3Error> {
+        let is_plain = is_plain(target.endpoint.as_deref())?;
         let credentials =
             Credentials::new(target.access_key.reveal(), target.secret_key.reveal(), None, None, "overfall");
-        let http = HttpBuilder::new().tls_provider(Provider::Rustls(CryptoMode::AwsLc)).build_https();
+        let timeouts = TimeoutConfig::builder()
+            .connect_timeout(CONNECT_TIMEOUT)
+            .read_timeout(READ_TIMEOUT)
+            .operation_timeout(REQUEST_TIMEOUT);
+        // without TLS there are no system certificates to be read, or missed
+        let http = if is_plain {
+            HttpBuilder::new().build_http()
+        } else {
+            HttpBuilder::new().tls_provider(Provider::Rustls(CryptoMode::AwsLc)).build_https()
+        };
         let mut config = aws_sdk_s3::Config::builder()
             .behavior_version(BehaviorVersion::v2026_01_12())
             .region(Region::new(target.region.clone()))
             .credentials_provider(credentials)
             .http_client(http)
             .force_path_style(true)
+            // servers other than Amazon's know few of the checksums; records carry their own
             .request_checksum_calculation(RequestChecksumCalculation::WhenRequired)
             .response_checksum_validation(ResponseChecksumValidation::WhenRequired)
-            .retry_config(RetryConfig::standard().with_max_attempts(ATTEMPTS))
-            .timeout_config(
-                TimeoutConfig::builder().connect_timeout(CONNECT_TIMEOUT).read_timeout(READ_TIMEOUT).build(),
-            );
+            // `chunks` watches over bodies
+            .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
+            .retry_config(RetryConfig::standard().with_max_attempts(ATTEMPTS).with_initial_backoff(BACKOFF))
+            .timeout_config(timeouts.build());
         if let Some(endpoint) = &target.endpoint {
             config = config.endpoint_url(endpoint);
         }
@@ -169,9 +191,9 @@ impl Client {
             .await;
         match sent {
             Ok(output) => Ok(GetOutcome::Found(Box::new(found(output)))),
-            Err(error) => match error.raw_response().map(|response| response.status().as_u16()) {
+            Err(error) => match status(&error) {
                 Some(304) => Ok(GetOutcome::NotModified),
-                Some(404) if error.code() != Some("NoSuchBucket") => Ok(GetOutcome::Missing),
+                Some(404) if error.code() != Some(NO_BUCKET) => Ok(GetOutcome::Missing),
                 _ => Err(classify(&error)),
             },
         }
@@ -197,6 +219,45 @@ impl Client {
         request.send().await.map(drop).map_err(|error| classify(&error))
     }
 
+    /// What is said of an object, with its length in bytes; `None` when there is none.
+    ///
+    /// # Errors
+    /// [`S3Error`] by cause.
+    pub async fn head(&self, key: &str) -> Result<Option<(ObjectFields, u64)>, S3Error> {
+        let request = self.sdk.head_object().bucket(&self.bucket).key(key);
+        let output = match request.send().await {
+            Ok(output) => output,
+            Err(error) if status(&error) == Some(404) && error.code() != Some(NO_BUCKET) => return Ok(None),
+            Err(error) => return Err(classify(&error)),
+        };
+        let fields = ObjectFields {
+            content_type: output.content_type,
+            cache_control: output.cache_control,
+            content_encoding: output.content_encoding.filter(|coding| !coding.is_empty()),
+            etag: output.e_tag,
+            last_modified_s: output.last_modified.map(|time| time.secs()),
+            content_range: None,
+            metadata: lower_case(output.metadata),
+        };
+        let length = output.content_length.and_then(|length| u64::try_from(length).ok());
+        Ok(Some((fields, length.unwrap_or(0))))
+    }
+
+    /// Keys below a prefix in their order, at most `max` and 1000, with their lengths in bytes.
+    ///
+    /// # Errors
+    /// [`S3Error`] by cause.
+    pub async fn list(&self, prefix: &str, max: u16) -> Result<Vec<(String, u64)>, S3Error> {
+        let request = self.sdk.list_objects_v2().bucket(&self.bucket).prefix(prefix);
+        let sent = request.max_keys(i32::from(max.min(LIST_MAX))).send().await;
+        let objects = sent.map_err(|error| classify(&error))?.contents.unwrap_or_default();
+        let listed = objects.into_iter().take(usize::from(max)).filter_map(|object| {
+            let length = object.size.and_then(|length| u64::try_from(length).ok());
+            Some((object.key?, length.unwrap_or(0)))
+        });
+        Ok(listed.collect())
+    }
+
     /// Removes an object; it is no error when there is none.
     ///
     /// # Errors
@@ -208,7 +269,6 @@ impl Client {
 }
 
 fn found(output: GetObjectOutput) -> Object {
-    let metadata = output.metadata.unwrap_or_default().into_iter();
     let fields = ObjectFields {
         content_type: output.content_type,
         cache_control: output.cache_control,
@@ -216,7 +276,7 @@ fn found(output: GetObjectOutput) -> Object {
         etag: output.e_tag,
         last_modified_s: output.last_modified.map(|time| time.secs()),
         content_range: output.content_range,
-        metadata: metadata.map(|(name, value)| (name.to_ascii_lowercase(), value)).collect(),
+        metadata: lower_case(output.metadata),
     };
     let length = output.content_length.and_then(|length| u64::try_from(length).ok());
     Object { fields, body: Body::Stream { length, stream: chunks(output.body, length) } }
@@ -227,7 +287,11 @@ fn chunks(body: ByteStream, length: Option<u64>) -> BodyStream {
     let state = Some((body, 0_u64));
     Box::pin(stream::unfold(state, move |state| async move {
         let (mut body, received) = state?;
-        match body.next().await {
+        let Ok(next) = timeout(READ_TIMEOUT, body.next()).await else {
+            let ms = u64::try_from(READ_TIMEOUT.as_millis()).unwrap_or(u64::MAX);
+            return Some((Err(BodyError::Stalled { ms }), None));
+        };
+        match next {
             Some(Ok(chunk)) => {
                 let received = received.saturating_add(chunk.len() as u64);
                 Some((Ok(chunk), Some((body, received))))
@@ -239,6 +303,27 @@ fn chunks(body: ByteStream, length: Option<u64>) -> BodyStream {
             None => None,
         }
     }))
+}
+
+fn lower_case(metadata: Option<HashMap<String, String>>) -> Vec<(String, String)> {
+    let pairs = metadata.unwrap_or_default().into_iter();
+    pairs.map(|(name, value)| (name.to_ascii_lowercase(), value)).collect()
+}
+
+/// Whether an endpoint is reached without TLS; none is Amazon's own, which is not.
+fn is_plain(endpoint: Option<&str>) -> Result<bool, S3Error> {
+    let Some(endpoint) = endpoint else { return Ok(false) };
+    let uri: http::Uri =
+        endpoint.parse().map_err(|_| S3Error::Other(format!("endpoint {endpoint:?} is not a url")))?;
+    match (uri.scheme_str(), uri.host()) {
+        (Some("http"), Some(_)) => Ok(true),
+        (Some("https"), Some(_)) => Ok(false),
+        _ => Err(S3Error::Other(format!("endpoint {endpoint:?} is not an http or https url"))),
+    }
+}
+
+fn status<E>(error: &SdkError<E>) -> Option<u16> {
+    error.raw_response().map(|response| response.status().as_u16())
 }
 
 fn classify<E>(error: &SdkError<E>) -> S3Error
@@ -253,10 +338,10 @@ where
             S3Error::Unreachable(reason.unwrap_or_else(|| "no connection".to_owned()))
         }
         _ => {
-            let status = error.raw_response().map(|response| response.status().as_u16());
+            let status = status(error);
             let code = error.code().unwrap_or("no code").to_owned();
             match (status, code.as_str()) {
-                (_, "NoSuchBucket") => S3Error::NoBucket,
+                (_, NO_BUCKET) => S3Error::NoBucket,
                 (Some(401 | 403), _) => S3Error::Denied(code),
                 (Some(status), _) => S3Error::Other(format!("{status} {code}")),
                 (None, _) => S3Error::Other(code),
@@ -273,56 +358,41 @@ fn innermost(error: &(dyn std::error::Error + 'static)) -> String {
     innermost.to_string()
 }
 
-/// The shared tier: one object per stored response, `<prefix>/v1/<aa>/<hash>`.
+/// The shared tier: one object per stored response, `<prefix>/v1/<aa>/<hash>`. The bucket's lifecycle rules clean it.
 pub struct S3Tier {
-    client: Arc<Client>,
-    prefix: String,
-    writes: WriteBehind,
+    bucket: Arc<Shelf>,
+    queue: WriteBehind,
+    counters: Arc<TierCounters>,
+    read_deadline: Duration,
 }
 
 impl S3Tier {
-    /// A tier in the client's bucket under `prefix` (which may be empty). Needs a tokio runtime.
+    /// A tier in the client's bucket under `prefix` (which may be empty). A read that takes longer than 1 s is a miss.
+    /// Outside of a tokio runtime it writes nothing.
     #[must_use]
     pub fn new(client: Arc<Client>, prefix: &str) -> Arc<Self> {
-        let prefix = prefix.trim_matches('/').to_owned();
-        let (writer, under) = (Arc::clone(&client), prefix.clone());
-        let writes = WriteBehind::start(move |hash, stored: StoredRef| {
-            let (client, key) = (Arc::clone(&writer), object_key(&under, hash));
-            async move {
-                let fields = ObjectFields {
-                    content_type: Some("application/octet-stream".to_owned()),
-                    ..ObjectFields::default()
-                };
-                let record = Bytes::from(record::encode(&stored).map_err(|error| error.to_string())?);
-                client.put(&key, record, fields).await.map_err(|error| error.to_string())
-            }
-        });
-        Arc::new(Self { client, prefix, writes })
+        Self::with_deadline(client, prefix, TIER_DEADLINE)
+    }
+
+    /// The same with another deadline for reads.
+    #[must_use]
+    pub fn with_deadline(client: Arc<Client>, prefix: &str, read_deadline: Duration) -> Arc<Self> {
+        let bucket = Arc::new(Shelf { client, prefix: prefix.trim_matches('/').to_owned() });
+        let counters = Arc::new(TierCounters::default());
+        let writer = Arc::clone(&bucket);
+        let queue =
+            WriteBehind::start("s3", Handle::try_current().ok().as_ref(), LIMITS, &counters, move |batch| {
+                let bucket = Arc::clone(&writer);
+                async move { bucket.write_all(batch).await }
+            });
+        Arc::new(Self { bucket, queue, counters, read_deadline })
     }
 
     /// Counts since start.
     #[must_use]
-    pub fn counters(&self) -> &QueueCounters {
-        self.writes.counters()
+    pub fn counters(&self) -> &TierCounters {
+        &self.counters
     }
-
-    async fn read(&self, key: &Key, hash: KeyHash) -> Result<Option<StoredRef>, TierError> {
-        let outcome = self.client.get(&object_key(&self.prefix, hash), None, None).await;
-        let object = match outcome.map_err(|error| TierError::Io(error.to_string()))? {
-            GetOutcome::Found(object) => object,
-            GetOutcome::NotModified | GetOutcome::Missing => return Ok(None),
-        };
-        let record = object.body.collect(RECORD_BYTES_MAX).await;
-        let record = record.map_err(|error| TierError::Io(error.to_string()))?;
-        let stored = record::decode(&record, key).map_err(|error| TierError::Corrupt(error.to_string()))?;
-        Ok(stored.map(Arc::new))
-    }
-}
-
-fn object_key(prefix: &str, hash: KeyHash) -> String {
-    let name = hash.to_string();
-    let (shelf, _) = name.split_at_checked(2).unwrap_or(("00", ""));
-    if prefix.is_empty() { format!("v1/{shelf}/{name}") } else { format!("{prefix}/v1/{shelf}/{name}") }
 }
 
 #[async_trait]
@@ -332,19 +402,64 @@ impl Tier for S3Tier {
     }
 
     async fn get(&self, key: &Key, hash: KeyHash) -> Result<Option<StoredRef>, TierError> {
-        match timeout(TIER_DEADLINE, self.read(key, hash)).await {
-            Ok(result) => result,
-            Err(_) => {
-                Err(TierError::Timeout { ms: u64::try_from(TIER_DEADLINE.as_millis()).unwrap_or(u64::MAX) })
-            }
-        }
+        let found = timeout(self.read_deadline, Box::pin(self.bucket.read(key, hash))).await;
+        let ms = u64::try_from(self.read_deadline.as_millis()).unwrap_or(u64::MAX);
+        self.counters.read(found.unwrap_or(Err(TierError::Timeout { ms })))
     }
 
     fn put(&self, hash: KeyHash, stored: StoredRef) {
-        self.writes.offer(hash, stored);
+        self.queue.offer(hash, stored);
     }
 
     async fn flush(&self) {
-        self.writes.flush().await;
+        self.queue.flush().await;
     }
 }
+
+/// Where the tier's objects are.
+struct Shelf {
+    client: Arc<Client>,
+    prefix: String,
+}
+
+impl Shelf {
+    async fn read(&self, key: &Key, hash: KeyHash) -> Result<Option<StoredRef>, TierError> {
+        let outcome = self.client.get(&self.key(hash), None, None).await;
+        let object = match outcome.map_err(|error| TierError::Io(error.to_string()))? {
+            GetOutcome::Found(object) => object,
+            GetOutcome::NotModified | GetOutcome::Missing => return Ok(None),
+        };
+        let record = object.body.collect(RECORD_BYTES_MAX).await;
+        let record = record.map_err(|error| TierError::Io(error.to_string()))?;
+        let stored = record::decode(&record, key).map_err(|error| TierError::Corrupt(error.to_string()))?;
+        Ok(stored.map(Arc::new))
+    }
+
+    async fn write_all(&self, batch: Vec<Offer>) -> Result<usize, String> {
+        let mut written = 0;
+        for offer in batch {
+            let Ok(record) = record::encode(&offer.stored) else { continue };
+            if u64::try_from(record.len()).is_ok_and(|length| length > RECORD_BYTES_MAX) {
+                continue;
+            }
+            let fields = ObjectFields {
+                content_type: Some("application/octet-stream".to_owned()),
+                ..ObjectFields::default()
+            };
+            let put = Box::pin(self.client.put(&self.key(offer.hash), record.into(), fields)).await;
+            put.map_err(|error| error.to_string())?;
+            written += 1;
+        }
+        Ok(written)
+    }
+
+    fn key(&self, hash: KeyHash) -> String {
+        let name = hash.to_string();
+        let (shelf, _) = name.split_at_checked(2).unwrap_or(("00", ""));
+        let slash = if self.prefix.is_empty() { "" } else { "/" };
+        format!("{}{slash}v1/{shelf}/{name}", self.prefix)
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -45,7 +45,7 @@ impl Header {
 
 /// Whether every EDNS option is complete and every client subnet has exactly the octets that its source length
 /// needs (RFC 7871 section 6). True without EDNS. Expects one question, which the parser has checked.
-pub(super) fn subnet_is_strict(packet: &[u8]) -> bool {
+pub(super) fn options_are_strict(packet: &[u8]) -> bool {
     let mut cursor = Cursor(packet);
     cursor.strict().unwrap_or(false)
 }

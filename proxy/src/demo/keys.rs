@@ -52,10 +52,10 @@ impl Keys {
 
 impl Drop for Keys {
     fn drop(&mut self) {
-        if let Some(before) = &self.before {
-            if let Err(error) = tcsetattr(io::stdin(), OptionalActions::Now, before) {
-                tracing::debug!(%error, "terminal is gone");
-            }
+        if let Some(before) = &self.before
+            && let Err(error) = tcsetattr(io::stdin(), OptionalActions::Now, before)
+        {
+            tracing::debug!(%error, "terminal is gone");
         }
     }
 }

@@ -147,6 +147,9 @@ fn origin_error(error: S3Error) -> OriginError {
 /// The object's key below `prefix` that a request target names; none for what no object of ours can be called.
 fn key(prefix: &str, target: &str) -> Option<String> {
     let path = path_of(target).strip_prefix('/')?;
+    // a folder is its index, as in a bucket that serves a website
+    let index = if path.is_empty() || path.ends_with('/') { INDEX } else { "" };
+    let path = format!("{path}{index}");
     let mut key = prefix.trim_matches('/').to_owned();
     for segment in path.split('/') {
         let name = percent_decode_str(segment).decode_utf8().ok()?;
@@ -164,6 +167,8 @@ fn key(prefix: &str, target: &str) -> Option<String> {
 
 /// Space-separated tags; read from the user metadata of the same name.
 const SURROGATE_KEY: HeaderName = HeaderName::from_static("surrogate-key");
+/// Object that stands for a folder.
+const INDEX: &str = "index.html";
 /// Longest key that S3 takes.
 const KEY_BYTES_MAX: usize = 1024;
 

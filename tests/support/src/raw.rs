@@ -56,6 +56,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Raw<S> {
         drop(self.stream.write_all(bytes.as_ref()).await);
     }
 
+    /// Reads one answer if it begins within this time.
+    pub async fn answer_within(&mut self, within: Duration) -> Option<RawAnswer> {
+        timeout(within, self.answer()).await.ok()
+    }
+
     /// Reads one answer; framed by length, chunks, or the end of the connection.
     pub async fn answer(&mut self) -> RawAnswer {
         let Some(head_bytes) = self.until_blank_line().await else {
@@ -76,9 +81,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Raw<S> {
         answer
     }
 
-    /// Whether the server has closed the connection, nothing more being sent.
-    pub async fn is_closed(&mut self) -> bool {
-        self.unread.is_empty() && !self.fill().await
+    /// Whether the server closes the connection within this time, nothing more being sent.
+    pub async fn is_closed(&mut self, within: Duration) -> bool {
+        self.unread.is_empty() && timeout(within, self.fill()).await.is_ok_and(|has_more| !has_more)
     }
 
     async fn until_blank_line(&mut self) -> Option<Vec<u8>> {
