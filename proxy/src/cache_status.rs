@@ -19,6 +19,9 @@ pub fn append(headers: &mut HeaderMap, node: &str, trace: &Trace) {
     for (tier, result) in &trace.tiers {
         status = status.tier(tier, outcome(tier, result, trace));
     }
+    if !matches!(trace.served, Served::Hit(_) | Served::Stale(_)) {
+        status = status.forward(reason_to_forward(trace));
+    }
     if let Some(Attempt { outcome: AttemptOutcome::Status(answered), .. }) = trace.attempts.last() {
         status = status.fwd_status(answered.as_u16());
     }
@@ -45,6 +48,12 @@ fn outcome(tier: &str, result: &TierResult, trace: &Trace) -> TierOutcome {
         TierResult::Purged => TierOutcome::Forward(Forward::Miss),
         TierResult::Failed(_) => TierOutcome::Failed("tier-failed".to_owned()),
     }
+}
+
+/// Why the request went to the origins: what was stored was stale, or nothing was.
+fn reason_to_forward(trace: &Trace) -> Forward {
+    let is_stale = trace.tiers.iter().any(|(_, result)| *result == TierResult::Stale);
+    if is_stale { Forward::Stale } else { Forward::UriMiss }
 }
 
 fn purged(trace: &Trace) -> Option<&'static str> {

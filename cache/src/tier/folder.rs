@@ -23,7 +23,7 @@ use tokio::{
     fs,
     io::AsyncReadExt as _,
     runtime::Handle,
-    sync::{Mutex, Semaphore},
+    sync::{Mutex, Semaphore, watch},
     time::timeout,
 };
 
@@ -86,6 +86,7 @@ impl Folder {
             if let Err(error) = counting.sweep(true).await {
                 tracing::warn!(folder = %counting.root.display(), %error, "folder tier can't be counted");
             }
+            counting.is_counted.send_replace(true);
         });
         Ok(Arc::new(Self { space, queue, reads: Arc::new(Semaphore::new(READS_MAX)), counters }))
     }
@@ -96,7 +97,7 @@ impl Folder {
         &self.counters
     }
 
-    /// Bytes of files, as far as counted.
+    /// Bytes of files, as far as counted; by and large, because other nodes may write there too.
     #[must_use]
     pub fn bytes(&self) -> u64 {
         self.space.bytes.load(Ordering::Relaxed)
@@ -166,6 +167,8 @@ struct Space {
     draft_id: u64,
     drafts: AtomicU64,
     sweeping: Mutex<()>,
+    /// Set when what was there on opening is part of `bytes`.
+    is_counted: watch::Sender<bool>,
 }
 
 impl Space {
@@ -177,6 +180,7 @@ impl Space {
             draft_id: RandomState::new().hash_one(std::process::id()),
             drafts: AtomicU64::new(0),
             sweeping: Mutex::new(()),
+            is_counted: watch::Sender::new(false),
         }
     }
 

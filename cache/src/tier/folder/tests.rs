@@ -16,7 +16,7 @@ async fn open(root: &TempDir) -> Arc<Folder> {
 impl Space {
     /// Waits for the sweep that opening began.
     async fn settled(&self) {
-        self.sweep(true).await.unwrap();
+        drop(self.is_counted.subscribe().wait_for(|is_counted| *is_counted).await.unwrap());
     }
 }
 
@@ -181,7 +181,7 @@ async fn old_drafts_go_and_foreign_files_stay() {
         disk::write(file, "x").unwrap();
     }
     disk::File::open(&old).unwrap().set_modified(SystemTime::UNIX_EPOCH).unwrap();
-    folder.space.settled().await;
+    folder.space.sweep(true).await.unwrap();
     assert_eq!((old.exists(), young.exists()), (false, true));
     assert!(foreign.iter().all(|file| file.exists()));
 }
