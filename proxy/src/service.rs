@@ -309,6 +309,9 @@ impl ProxyHttp for Edge {
 
 impl Edge {
     fn record(&self, session: &Session, ctx: &Ctx) {
+        if is_probe(ctx) {
+            return;
+        }
         let metrics = self.node.metrics();
         let node = self.node.name();
         let status = session.response_written().map_or(CLIENT_GONE, |head| head.status.as_u16());
@@ -347,6 +350,11 @@ impl Edge {
             referrer: text(header::REFERER),
         });
     }
+}
+
+/// Health checks come every second from everywhere and would drown the log.
+fn is_probe(ctx: &Ctx) -> bool {
+    ctx.error.is_none() && ctx.target == HEALTH_PATH
 }
 
 fn protocol(request: &RequestHeader) -> &'static str {

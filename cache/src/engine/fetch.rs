@@ -153,7 +153,8 @@ impl Engine {
                     return Ok(self.answer_stored(request, &stored, served(trace, Served::Validated)));
                 }
                 Head::Private(reason) => {
-                    let Some(fetched) = flight.take_private() else { break };
+                    // made for the leading request alone: a follower must never see it
+                    let Some(fetched) = seat.and_then(|_| flight.take_private()) else { break };
                     return Ok(pass(request, fetched, trace, reason));
                 }
                 Head::Failed(failure) => return self.fall_back(request, stale, failure, trace),

@@ -267,6 +267,44 @@ async fn unshareable_answers_release_followers_who_fetch_for_themselves() {
     assert_eq!(calls(&origin), 2);
 }
 
+#[tokio::test]
+async fn a_private_answer_reaches_only_the_request_that_it_was_made_for() {
+    let world = World::new().await;
+    let gate = Arc::new(Notify::new());
+    let origin = Arc::new(Scripted {
+        name: "o",
+        calls: AtomicUsize::new(0),
+        script: Box::new(|_, request| {
+            let user = request.headers.get("x-user").unwrap().as_bytes().to_vec();
+            Ok(response(200, &[("cache-control", "private")], Body::Full(user.into())))
+        }),
+        gate: Some(Arc::clone(&gate)),
+    });
+    let users: Vec<_> = (0..20)
+        .map(|user| {
+            let engine = Arc::clone(&world.engine);
+            let request = request("/me", &[Arc::clone(&origin)], &[("x-user", &user.to_string())]);
+            tokio::spawn(async move { (user, text(engine.serve(request).await.unwrap()).await) })
+        })
+        .collect();
+    for user in users {
+        // one permit at a time, until this user has an answer
+        let answered = async {
+            loop {
+                gate.notify_one();
+                tokio::task::yield_now().await;
+            }
+        };
+        tokio::select! {
+            answer = user => {
+                let (user, body) = answer.unwrap();
+                assert_eq!(body, user.to_string());
+            }
+            () = answered => {}
+        }
+    }
+}
+
 /// A body under the test's control.
 fn dripping() -> (mpsc::UnboundedSender<Result<Bytes, BodyError>>, Body) {
     let (sender, receiver) = mpsc::unbounded_channel();

@@ -9,6 +9,7 @@ use std::{
         Arc,
         atomic::{AtomicU64, Ordering},
     },
+    time::Duration,
 };
 
 use async_trait::async_trait;
@@ -32,6 +33,8 @@ pub use self::layout::DISK_BYTES_MIN;
 /// Smallest memory budget, in bytes.
 pub const MEMORY_BYTES_MIN: u64 = 64 * 1024;
 
+/// A disk read that takes longer is a miss.
+const DISK_DEADLINE: Duration = Duration::from_millis(250);
 /// Memory per shard, in bytes: one response has to fit, several times over.
 const SHARD_BYTES_MIN: u64 = 64 * 1024 * 1024;
 /// Most shards; readers of different shards do not meet.
@@ -103,6 +106,14 @@ impl Hybrid {
     /// # Errors
     /// [`TierError::Io`] when the memory budget is below [`MEMORY_BYTES_MIN`].
     pub async fn open(memory_bytes: u64, disk: Option<(&Path, u64)>) -> Result<Arc<Self>, TierError> {
+        Self::open_with(memory_bytes, disk, DISK_DEADLINE).await
+    }
+
+    async fn open_with(
+        memory_bytes: u64,
+        disk: Option<(&Path, u64)>,
+        disk_deadline: Duration,
+    ) -> Result<Arc<Self>, TierError> {
         if memory_bytes < MEMORY_BYTES_MIN {
             let reason =
                 format!("{memory_bytes} bytes of memory are too few, at least {MEMORY_BYTES_MIN} are needed");
@@ -111,7 +122,8 @@ impl Hybrid {
         let counters = HybridCounters::default();
         let (disk, disk_state) = match disk {
             None => (None, DiskState::Off),
-            Some((path, bytes_max)) => match Disk::open(path, bytes_max, &counters.disk).await {
+            Some((path, bytes_max)) => match Disk::open(path, bytes_max, disk_deadline, &counters.disk).await
+            {
                 Ok(disk) => (Some(disk), DiskState::Ready),
                 Err(error) => {
                     tracing::error!(path = %path.display(), error, "disk tier can't be used; running on memory alone");

@@ -36,8 +36,6 @@ use crate::{
     },
 };
 
-/// A read that takes longer is a miss.
-pub(super) const READ_DEADLINE: Duration = Duration::from_millis(250);
 /// Opening that takes longer leaves the node without disk.
 const OPEN_DEADLINE: Duration = Duration::from_secs(10);
 /// A batch that takes longer counts as refused.
@@ -99,6 +97,7 @@ pub(super) struct Disk {
     written_bytes: Arc<AtomicU64>,
     bytes_at_open: u64,
     bytes_max: u64,
+    read_deadline: Duration,
     /// Keeps other processes out of the folder.
     _lock: File,
 }
@@ -111,6 +110,7 @@ impl Disk {
     pub(super) async fn open(
         root: &Path,
         bytes_max: u64,
+        read_deadline: Duration,
         counters: &Arc<TierCounters>,
     ) -> Result<Self, String> {
         let runtime = tokio::runtime::Builder::new_multi_thread()
@@ -151,6 +151,7 @@ impl Disk {
             written_bytes,
             bytes_at_open: layout.bytes,
             bytes_max: layout.bytes_max,
+            read_deadline,
             _lock: layout.lock,
         })
     }
@@ -160,7 +161,7 @@ impl Disk {
         self.queue.offer(hash, stored);
     }
 
-    /// Reads a response within [`READ_DEADLINE`].
+    /// Reads a response within the deadline.
     ///
     /// # Errors
     /// Any [`TierError`].
@@ -168,8 +169,8 @@ impl Disk {
         if !self.blocks.storage().may_contains(&hash.0) {
             return self.counters.read(Ok(None));
         }
-        let found = timeout(READ_DEADLINE, self.read(key.clone(), hash)).await;
-        let ms = u64::try_from(READ_DEADLINE.as_millis()).unwrap_or(u64::MAX);
+        let found = timeout(self.read_deadline, self.read(key.clone(), hash)).await;
+        let ms = u64::try_from(self.read_deadline.as_millis()).unwrap_or(u64::MAX);
         self.counters.read(found.unwrap_or(Err(TierError::Timeout { ms })))
     }
 
