@@ -52,6 +52,16 @@ pub struct Origins {
 
 /// A response whose body is arriving.
 pub struct Growing {
+    /// Everything but the body.
+    pub about: About,
+    body: watch::Sender<Chunks>,
+    readers: Mutex<HashMap<u64, usize>>,
+    reader_ids: AtomicU64,
+    consumed: watch::Sender<u64>,
+}
+
+/// What is known of a response when its head is there.
+pub struct About {
     /// Status and fields as they will be stored.
     pub head: ResponseHead,
     /// Announced length in bytes.
@@ -66,14 +76,10 @@ pub struct Growing {
     pub age_ms: u64,
     /// Where it comes from.
     pub origins: Arc<Origins>,
-    /// Log position and names, for what is made from it.
+    /// Names for purges, for what is made from it.
     pub scopes: Scopes,
     /// Log position when its fetch began.
     pub position: Position,
-    body: watch::Sender<Chunks>,
-    readers: Mutex<HashMap<u64, usize>>,
-    reader_ids: AtomicU64,
-    consumed: watch::Sender<u64>,
 }
 
 #[derive(Default)]
@@ -85,42 +91,12 @@ struct Chunks {
     end: Option<Result<(), BodyError>>,
 }
 
-/// Everything a [`Growing`] is made of, besides the body.
-pub struct GrowingHead {
-    /// See [`Growing::head`].
-    pub head: ResponseHead,
-    /// See [`Growing::length`].
-    pub length: Option<u64>,
-    /// See [`Growing::variant`].
-    pub variant: String,
-    /// See [`Growing::vary`].
-    pub vary: Vec<String>,
-    /// See [`Growing::fresh_ms`].
-    pub fresh_ms: u64,
-    /// See [`Growing::age_ms`].
-    pub age_ms: u64,
-    /// See [`Growing::origins`].
-    pub origins: Arc<Origins>,
-    /// See [`Growing::scopes`].
-    pub scopes: Scopes,
-    /// See [`Growing::position`].
-    pub position: Position,
-}
-
 impl Growing {
     /// Starts with an empty body.
     #[must_use]
-    pub fn new(parts: GrowingHead) -> Self {
+    pub fn new(about: About) -> Self {
         Self {
-            head: parts.head,
-            length: parts.length,
-            variant: parts.variant,
-            vary: parts.vary,
-            fresh_ms: parts.fresh_ms,
-            age_ms: parts.age_ms,
-            origins: parts.origins,
-            scopes: parts.scopes,
-            position: parts.position,
+            about,
             body: watch::Sender::new(Chunks::default()),
             readers: Mutex::default(),
             reader_ids: AtomicU64::new(0),

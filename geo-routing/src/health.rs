@@ -48,7 +48,7 @@ pub struct RegionState {
     /// Where it stands.
     #[serde(serialize_with = "location")]
     pub location: Location,
-    /// Probe intervals until probes alone could flip `up`; none without a probe or while forced.
+    /// Time until probes alone could flip `up`; none without a probe or while forced.
     #[serde(skip)]
     pub flip_after: Option<Duration>,
 }
@@ -74,7 +74,7 @@ pub enum Forced {
     Down,
 }
 
-/// Rows in a row that flip a state; both at least 1.
+/// Results in a row that flip a state; 0 counts as 1.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Thresholds {
     /// Failures that take a region out.

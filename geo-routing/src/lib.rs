@@ -5,6 +5,8 @@
 //! timer is a pure function; nothing here reads files or resolves names.
 
 pub mod answer;
+#[cfg(test)]
+mod fixture;
 pub mod health;
 pub mod locate;
 pub mod metrics;

@@ -213,7 +213,7 @@ async fn serve_tcp(listener: TcpListener, responder: Arc<Responder>, connections
         };
         let responder = Arc::clone(&responder);
         tasks.spawn(async move {
-            if let Err(error) = converse(stream, client(peer), &responder, permit).await {
+            if let Err(error) = converse(stream, client(peer), &responder, permit, TCP_IDLE).await {
                 tracing::debug!(%error, "dns connection ended");
             }
         });
@@ -231,16 +231,17 @@ async fn converse(
     peer: IpAddr,
     responder: &Responder,
     _permit: OwnedSemaphorePermit,
+    idle: Duration,
 ) -> io::Result<()> {
     for _ in 0..TCP_QUERIES_MAX {
-        let Some(packet) = timeout(TCP_IDLE, read_framed(&mut stream)).await?? else { return Ok(()) };
+        let Some(packet) = timeout(idle, read_framed(&mut stream)).await?? else { return Ok(()) };
         // what would be dropped as a datagram ends a connection: its peer does not speak DNS
         let Some(response) = responder.respond(&packet, peer, Transport::Tcp) else { return Ok(()) };
         let Ok(length) = u16::try_from(response.len()) else { return Ok(()) };
         let mut framed = Vec::with_capacity(response.len() + 2);
         framed.extend_from_slice(&length.to_be_bytes());
         framed.extend_from_slice(&response);
-        timeout(TCP_IDLE, stream.write_all(&framed)).await??;
+        timeout(idle, stream.write_all(&framed)).await??;
     }
     Ok(())
 }

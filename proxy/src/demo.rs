@@ -26,6 +26,7 @@ use crate::{
     tls,
 };
 
+mod accept;
 mod data;
 mod guide;
 mod keys;

@@ -20,7 +20,7 @@ use crate::{
     cache_control,
     clock::Millis,
     fields,
-    flight::{Flight, Growing, GrowingHead, Head, Origins, Role},
+    flight::{About, Flight, Growing, Head, Origins, Role},
     freshness::{self, Use},
     key::{Key, KeyHash},
     storability,
@@ -300,7 +300,7 @@ impl Lead {
         let origins = Arc::new(origins(&fetched));
         let mut draft = draft(errand, &fetched, lifetime, self.flight.position);
         let length = fetched.response.body.length();
-        let growing = Arc::new(Growing::new(GrowingHead {
+        let growing = Arc::new(Growing::new(About {
             head: draft.head.clone(),
             length,
             variant: draft.key.variant.clone(),
@@ -468,12 +468,12 @@ const fn older(a: Position, b: Position) -> Position {
 
 /// The key under which this request must look instead, when the growing response is another variant.
 fn other_variant(request: &Request, growing: &Growing) -> Option<Key> {
-    if growing.vary.is_empty() {
+    if growing.about.vary.is_empty() {
         return None;
     }
-    let selected = vary::variant(&growing.vary, &request.headers);
+    let selected = vary::variant(&growing.about.vary, &request.headers);
     let wanted = vary_variant(&request.key.variant, &selected);
-    (wanted != growing.variant).then(|| request.key.with_variant(wanted))
+    (wanted != growing.about.variant).then(|| request.key.with_variant(wanted))
 }
 
 fn answer_growing(
@@ -484,26 +484,26 @@ fn answer_growing(
 ) -> Option<Answer> {
     let mut trace = served(trace.clone(), Served::Fetched);
     trace.stored = true;
-    trace.attempts = Arc::new(growing.origins.attempts.clone());
-    trace.ttl_ms = i64::try_from(growing.fresh_ms).unwrap_or(i64::MAX);
-    let source = Some(provenance(&request.key, growing.position, &growing.scopes));
-    let age = HeaderValue::from(growing.age_ms / 1000);
-    if validation::client_condition(&request.headers, &growing.head, &request.method)
+    trace.attempts = Arc::new(growing.about.origins.attempts.clone());
+    trace.ttl_ms = i64::try_from(growing.about.fresh_ms).unwrap_or(i64::MAX);
+    let source = Some(provenance(&request.key, growing.about.position, &growing.about.scopes));
+    let age = HeaderValue::from(growing.about.age_ms / 1000);
+    if validation::client_condition(&request.headers, &growing.about.head, &request.method)
         == Condition::NotModified
     {
-        let mut head = validation::not_modified_head(&growing.head);
+        let mut head = validation::not_modified_head(&growing.about.head);
         head.headers.insert(header::AGE, age);
         return Some(Answer { head, body: Body::empty(), trace, source });
     }
-    let mut head = growing.head.clone();
+    let mut head = growing.about.head.clone();
     head.headers.insert(header::AGE, age);
-    if let Some(length) = growing.length {
+    if let Some(length) = growing.about.length {
         head.headers.insert(header::CONTENT_LENGTH, HeaderValue::from(length));
     }
     if request.method == Method::HEAD {
         return Some(Answer { head, body: Body::empty(), trace, source });
     }
-    let body = Body::Stream { length: growing.length, stream: kept.or_else(|| growing.reader())? };
+    let body = Body::Stream { length: growing.about.length, stream: kept.or_else(|| growing.reader())? };
     Some(Answer { head, body, trace, source })
 }
 

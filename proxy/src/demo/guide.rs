@@ -115,6 +115,8 @@ pub(super) fn text(running: &Running, has_keys: bool) -> String {
 /// How the user would call this binary again.
 fn own_name() -> String {
     let own = env::current_exe().unwrap_or_else(|_| PathBuf::from("overfall"));
-    let below = env::current_dir().ok().and_then(|here| own.strip_prefix(here).ok().map(PathBuf::from));
+    let below = env::current_dir()
+        .ok()
+        .and_then(|here| own.strip_prefix(here).ok().map(|own| PathBuf::from(".").join(own)));
     below.unwrap_or(own).display().to_string()
 }

@@ -7,31 +7,25 @@ use http::{Method, Request, Response, StatusCode, header};
 use http_body_util::{BodyExt as _, Full, Limited};
 use hyper::{body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::TokioIo;
-use tokio::{net::TcpListener, sync::watch, task::JoinSet};
+use tokio::{net::TcpListener, sync::watch};
 
-use super::data::{OBJECTS, Object};
-use crate::shutdown::raised;
+use super::{
+    accept,
+    data::{OBJECTS, Object},
+};
 
-/// Connections served at once.
-const CONNECTIONS_MAX: usize = 1024;
 /// Largest body that `/echo` gives back, in bytes.
 const ECHO_BYTES_MAX: usize = 64 * 1024;
 
 /// Serves until `shutdown`.
-pub(super) async fn serve(listener: TcpListener, mut shutdown: watch::Receiver<bool>) {
-    let mut connections = JoinSet::new();
-    loop {
-        let accepted = tokio::select! {
-            accepted = listener.accept() => accepted,
-            () = raised(&mut shutdown) => return,
-        };
-        while connections.try_join_next().is_some() {}
-        let Ok((stream, _)) = accepted else { continue };
-        if connections.len() < CONNECTIONS_MAX {
-            let serving = http1::Builder::new().serve_connection(TokioIo::new(stream), service_fn(answer));
-            connections.spawn(serving);
+pub(super) async fn serve(listener: TcpListener, shutdown: watch::Receiver<bool>) {
+    accept::serve(listener, shutdown, |stream| async {
+        let served = http1::Builder::new().serve_connection(TokioIo::new(stream), service_fn(answer)).await;
+        if let Err(error) = served {
+            tracing::debug!(%error, "demo origin connection ended");
         }
-    }
+    })
+    .await;
 }
 
 /// Binds on loopback.

@@ -10,12 +10,15 @@ use hyper_util::{
 };
 use overfall_cache::tier::s3::{Client, ObjectFields};
 use overfall_config::{S3Target, Secret};
-use s3s::{auth::SimpleAuth, service::S3ServiceBuilder};
+use s3s::{
+    auth::SimpleAuth,
+    service::{S3Service, S3ServiceBuilder},
+};
 use s3s_fs::FileSystem;
-use tokio::{net::TcpListener, sync::watch, task::JoinSet};
+use tokio::{net::TcpListener, sync::watch};
 
-use super::data::OBJECTS;
-use crate::{admin, shutdown::raised};
+use super::{accept, data::OBJECTS};
+use crate::admin;
 
 /// Bucket that the demo's photos, page and widget come from.
 pub(super) const ORIGIN_BUCKET: &str = "demo-origin";
@@ -23,8 +26,6 @@ pub(super) const ORIGIN_BUCKET: &str = "demo-origin";
 pub(super) const CACHE_BUCKET: &str = "demo-cache";
 /// Region name in signatures.
 pub(super) const REGION: &str = "demo-1";
-/// Connections served at once.
-const CONNECTIONS_MAX: usize = 1024;
 
 /// A running S3 server.
 pub(super) struct S3 {
@@ -87,24 +88,15 @@ impl S3 {
     }
 }
 
-async fn serve(listener: TcpListener, service: s3s::service::S3Service, mut shutdown: watch::Receiver<bool>) {
-    let mut connections = JoinSet::new();
-    loop {
-        let accepted = tokio::select! {
-            accepted = listener.accept() => accepted,
-            () = raised(&mut shutdown) => return,
-        };
-        while connections.try_join_next().is_some() {}
-        let Ok((stream, _)) = accepted else { continue };
-        if connections.len() < CONNECTIONS_MAX {
-            let service = service.clone();
-            connections.spawn(async move {
-                let server = Builder::new(TokioExecutor::new());
-                let served = server.serve_connection(TokioIo::new(stream), service).await;
-                if let Err(error) = served {
-                    tracing::debug!(%error, "demo s3 connection ended");
-                }
-            });
+async fn serve(listener: TcpListener, service: S3Service, shutdown: watch::Receiver<bool>) {
+    accept::serve(listener, shutdown, |stream| {
+        let service = service.clone();
+        async move {
+            let server = Builder::new(TokioExecutor::new());
+            if let Err(error) = server.serve_connection(TokioIo::new(stream), service).await {
+                tracing::debug!(%error, "demo s3 connection ended");
+            }
         }
-    }
+    })
+    .await;
 }
