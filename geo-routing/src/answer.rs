@@ -214,7 +214,7 @@ impl Responder {
             Subnet::Said(_) | Subnet::Unsaid | Subnet::Malformed => client,
         };
         let snapshot = self.board.snapshot();
-        let pick = steering::pick(&snapshot, self.locator.as_ref(), asker);
+        let pick = steering::pick(&snapshot, self.locator.as_ref(), asker, Some(family));
         let region = pick.region.and_then(|index| snapshot.regions.get(index));
         let ttl = self.steered_ttl(&snapshot);
         for address in region.iter().flat_map(|region| &region.addresses) {
@@ -227,14 +227,12 @@ impl Responder {
         }
         if response.answers.is_empty() {
             self.negative(response);
-            // the next region may have that family, so this "no" lives no longer than an address would
-            for record in &mut response.authorities {
-                record.ttl = record.ttl.min(ttl);
-            }
         }
         let scope = match subnet {
-            Subnet::Said(said) => pick.scope_prefix.min(said.source_prefix()),
-            Subnet::Unsaid | Subnet::Malformed => 0,
+            // that no region has this family holds for everybody, and resolvers keep such a "no" for all (RFC 7871
+            // section 7.4)
+            Subnet::Said(said) if pick.region.is_some() => pick.scope_prefix.min(said.source_prefix()),
+            Subnet::Said(_) | Subnet::Unsaid | Subnet::Malformed => 0,
         };
         echo_subnet(subnet, scope, response);
     }

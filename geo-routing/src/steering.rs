@@ -13,6 +13,7 @@ use serde::Serialize;
 use crate::{
     health::{RegionState, Snapshot},
     locate::{Locator, bits, distance_km},
+    zone::Family,
 };
 
 /// Bits of a client's address that the stable hash sees: what resolvers send as ECS by default (RFC 7871
@@ -86,15 +87,18 @@ pub struct Candidate {
 }
 
 /// Chooses a region for `client`.
-pub fn pick(snapshot: &Snapshot, locator: &dyn Locator, client: IpAddr) -> Pick {
+///
+/// Only regions with an address of `family` are in the running, so that nobody is left without one while a region could
+/// give it; `None` asks for either.
+pub fn pick(snapshot: &Snapshot, locator: &dyn Locator, client: IpAddr, family: Option<Family>) -> Pick {
     let place = locator.locate(client);
-    let pool = Pool::of(snapshot);
+    let pool = Pool::of(snapshot, family);
     let ranking = Ranking { place: place.map(|(location, _)| location), prefix: hash_prefix(client) };
     let region = snapshot
         .regions
         .iter()
         .enumerate()
-        .filter(|(_, region)| pool.holds(region))
+        .filter(|(_, region)| pool.holds(region, family))
         .min_by(|(_, a), (_, b)| ranking.compare(a, b))
         .map(|(index, _)| index);
     let (level, scope_prefix) = match place {
@@ -107,12 +111,14 @@ pub fn pick(snapshot: &Snapshot, locator: &dyn Locator, client: IpAddr) -> Pick 
 
 /// As [`pick`], with every candidate and its reason.
 pub fn steer(snapshot: &Snapshot, locator: &dyn Locator, client: IpAddr) -> Decision {
-    let pick = pick(snapshot, locator, client);
-    let pool = Pool::of(snapshot);
+    let pick = pick(snapshot, locator, client, None);
+    let pool = Pool::of(snapshot, None);
     let place = locator.locate(client).map(|(location, _)| location);
     let ranking = Ranking { place, prefix: hash_prefix(client) };
     let mut order: Vec<(usize, &RegionState)> = snapshot.regions.iter().enumerate().collect();
-    order.sort_by(|(_, a), (_, b)| pool.holds(b).cmp(&pool.holds(a)).then_with(|| ranking.compare(a, b)));
+    order.sort_by(|(_, a), (_, b)| {
+        pool.holds(b, None).cmp(&pool.holds(a, None)).then_with(|| ranking.compare(a, b))
+    });
     let candidates = order
         .iter()
         .map(|(index, region)| Candidate {
@@ -147,13 +153,18 @@ enum Pool {
 }
 
 impl Pool {
-    fn of(snapshot: &Snapshot) -> Self {
-        let some = |pool: Self| snapshot.regions.iter().any(|region| pool.holds(region));
+    fn of(snapshot: &Snapshot, family: Option<Family>) -> Self {
+        let some = |pool: Self| snapshot.regions.iter().any(|region| pool.holds(region, family));
         [Self::Healthy, Self::Weighted].into_iter().find(|pool| some(*pool)).unwrap_or(Self::Anything)
     }
 
-    fn holds(self, region: &RegionState) -> bool {
-        if region.addresses.is_empty() {
+    fn holds(self, region: &RegionState, family: Option<Family>) -> bool {
+        let is_asked = |address: &IpAddr| match family {
+            None => true,
+            Some(Family::V4) => address.is_ipv4(),
+            Some(Family::V6) => address.is_ipv6(),
+        };
+        if !region.addresses.iter().any(is_asked) {
             return false;
         }
         match self {
@@ -189,7 +200,7 @@ fn why(region: &RegionState, pool: Pool, chosen: bool, level: Level) -> String {
     if region.addresses.is_empty() {
         return "has no address".to_owned();
     }
-    if !pool.holds(region) {
+    if !pool.holds(region, None) {
         return if region.weight == 0 {
             "weight is 0".to_owned()
         } else {

@@ -77,7 +77,7 @@ fn unknown_clients_are_shared_out_by_weight() {
     snapshot.regions[0].weight = 300;
     let mut counts = [0_u32; 3];
     for client in unknown_clients() {
-        counts[pick(&snapshot, &places(), client).region.unwrap()] += 1;
+        counts[pick(&snapshot, &places(), client, None).region.unwrap()] += 1;
     }
     // shares of 3000 are 1800, 600, 600; the hash is fixed, so this cannot flake
     assert!((1650..1950).contains(&counts[0]), "{counts:?}");
@@ -89,7 +89,7 @@ fn losing_a_region_moves_only_its_own_clients() {
     let (all, without) = (down(&[]), down(&["eu"]));
     for client in unknown_clients() {
         let (before, after) =
-            (pick(&all, &places(), client).region, pick(&without, &places(), client).region);
+            (pick(&all, &places(), client, None).region, pick(&without, &places(), client, None).region);
         if before == Some(1) {
             assert_ne!(after, Some(1), "{client}");
         } else {
@@ -116,7 +116,7 @@ fn the_scope_says_what_the_choice_rests_on() {
         ("203.0.113.1", 32, Level::Default),
         ("2001:db8:9::", 128, Level::Default),
     ] {
-        let pick = pick(&snapshot, &places(), client.parse().unwrap());
+        let pick = pick(&snapshot, &places(), client.parse().unwrap(), None);
         assert_eq!((pick.scope_prefix, pick.level), (scope, level), "{client}");
     }
 }
@@ -127,7 +127,7 @@ fn pick_and_steer_agree() {
         let snapshot = down(out);
         for client in unknown_clients().take(50).chain(["10.1.0.1".parse().unwrap()]) {
             let decision = steer(&snapshot, &places(), client);
-            let pick = pick(&snapshot, &places(), client);
+            let pick = pick(&snapshot, &places(), client, None);
             assert_eq!(decision.region, Some(0), "the chosen region leads the list");
             assert_eq!(decision.region_name(), Some(snapshot.regions[pick.region.unwrap()].name.as_str()));
         }
@@ -147,4 +147,25 @@ fn a_decision_explains_itself() {
     assert_eq!(value["level"], "distance");
     assert_eq!(value["candidates"][0]["region"], "us");
     assert_eq!(value["candidates"][0]["why"], "nearest");
+}
+
+#[test]
+fn a_region_without_the_asked_family_is_not_chosen_for_it() {
+    let mut snapshot = down(&[]);
+    for region in &mut snapshot.regions {
+        if region.name == "eu" {
+            region.addresses.retain(IpAddr::is_ipv6);
+        }
+    }
+    let client = "10.1.2.3".parse().unwrap();
+    let chosen = |family| {
+        let index = pick(&snapshot, &places(), client, Some(family)).region;
+        index.map(|index| snapshot.regions[index].name.as_str())
+    };
+    assert_eq!(chosen(Family::V6), Some("eu"));
+    assert_eq!(chosen(Family::V4), Some("us"), "the next nearest that has an IPv4 address");
+    for region in &mut snapshot.regions {
+        region.addresses.retain(IpAddr::is_ipv6);
+    }
+    assert_eq!(pick(&snapshot, &places(), client, Some(Family::V4)).region, None);
 }
