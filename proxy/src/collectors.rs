@@ -65,7 +65,7 @@ impl NodeCollector {
 
     fn read_events(&self) {
         let counters = self.node.engine().counters();
-        let disk = self.node.hybrid().counters();
+        let tiers = self.node.hybrid().counters();
         let images = self.node.studio().pool.metrics();
         self.events.reset();
         for (event, count) in [
@@ -78,7 +78,15 @@ impl NodeCollector {
             ("response_validated", &counters.validated),
             ("request_collapsed", &counters.collapsed),
             ("fetch_refused", &counters.refused),
-            ("disk_failed", &disk.disk_failures),
+            ("memory_hit", &tiers.memory.hits),
+            ("memory_miss", &tiers.memory.misses),
+            ("disk_hit", &tiers.disk.hits),
+            ("disk_miss", &tiers.disk.misses),
+            ("disk_corrupt", &tiers.disk.corrupt),
+            ("disk_failed", &tiers.disk_failures),
+            ("disk_written", &tiers.disk.written),
+            ("disk_dropped", &tiers.disk.dropped),
+            ("disk_refused", &tiers.disk.refused),
             ("image_rendered", &images.renders),
             ("image_failed", &images.failures),
             ("image_refused", &images.refusals),

@@ -119,7 +119,7 @@ pub const fn status_class(status: u16) -> &'static str {
 pub fn init_diagnostics() {
     use std::io::IsTerminal as _;
     use tracing_subscriber::{EnvFilter, fmt};
-    let default = "info,pingora_core=off,pingora_proxy=off,pingora=off,aws=warn,hyper=warn,foyer=warn";
+    let default = "info,pingora_core=off,pingora_proxy=off,pingora=off,hickory_proto=off,aws=warn,hyper=warn,foyer=warn";
     let filter = EnvFilter::try_from_env("OVERFALL_LOG").unwrap_or_else(|_| EnvFilter::new(default));
     let builder = fmt().with_env_filter(filter).with_writer(std::io::stderr);
     // a second call in one process (tests) keeps the first subscriber

@@ -98,22 +98,8 @@ async fn what_can_not_be_shared_lets_everybody_go() {
     origin.on("/a", reply.cache_control("no-store"));
     let lone = edge(&origin).await;
     let mut crowd = crowd(&lone, "/a");
-    let mut ticks = 0;
     // nobody waits for another's body: all are at the origin while none has ended
     wait_until("everybody asks the origin", Duration::from_secs(20), async || {
-        ticks += 1;
-        if ticks == 700 {
-            std::fs::write(
-                "/tmp/sf.log",
-                format!(
-                    "count {} finished {}\n{}",
-                    origin.count("/a"),
-                    crowd.len(),
-                    lone.node.process.stderr()
-                ),
-            )
-            .unwrap();
-        }
         (origin.count("/a") >= CLIENTS).then_some(())
     })
     .await;

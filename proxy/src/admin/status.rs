@@ -3,6 +3,7 @@
 use std::sync::{Arc, atomic::Ordering};
 
 use axum::{Json, extract::State};
+use overfall_cache::tier::hybrid::DiskState;
 use overfall_config::Scope;
 use serde_json::{Value, json};
 
@@ -42,7 +43,15 @@ fn describe(node: &Node) -> Value {
         "collapsed": counters.collapsed.load(Ordering::Relaxed),
         "validated": counters.validated.load(Ordering::Relaxed),
         "memory_bytes": usage.memory_bytes,
-        "disk": node.hybrid().has_disk(),
+        "disk": disk(node.hybrid().disk_state()),
         "sites": node.routes().sites().iter().map(|route| route.site.name.clone()).collect::<Vec<_>>(),
     })
+}
+
+fn disk(state: &DiskState) -> String {
+    match state {
+        DiskState::Off => "off".to_owned(),
+        DiskState::Ready => "ready".to_owned(),
+        DiskState::Unusable(reason) => format!("unusable: {reason}"),
+    }
 }

@@ -77,7 +77,7 @@ impl Settings {
     #[must_use]
     pub fn origin(self, name: &str, url: &str) -> Self {
         let lines = format!(
-            "url = \"{url}\"\nconnect_timeout = \"500ms\"\nhead_timeout = \"5s\"\nread_timeout = \"5s\""
+            "url = \"{url}\"\nconnect_timeout = \"5s\"\nhead_timeout = \"5s\"\nread_timeout = \"5s\""
         );
         self.origin_with(name, &lines)
     }
