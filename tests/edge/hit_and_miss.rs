@@ -203,3 +203,23 @@ async fn health_is_answered_on_any_host_from_memory() {
     lone.node.admin.post("/api/v1/nodes/edge-1/resume").await.expect(200);
     client.get(&lone.node.url("/healthz")).await.expect(200);
 }
+
+#[tokio::test]
+async fn a_body_above_the_bound_passes_whole_and_is_not_stored() {
+    let origin = Origin::start().await;
+    let body = "0123456789".repeat(300_000);
+    origin.on("/announced", Reply::ok(body.clone()).cache_control("max-age=600"));
+    let (reply, drip) = Reply::drip();
+    origin.on("/growing", reply.cache_control("max-age=600"));
+    drip.push(body.clone());
+    drip.end();
+    let settings = Settings::new().cache("memory = \"32 MiB\"\nobject_max = \"1 MiB\"");
+    let lone = lone(&settings.origin("app", &origin.url())).await;
+    for path in ["/announced", "/growing"] {
+        for times in 1..=2 {
+            let answer = lone.node.client().get(&lone.node.url(path)).await.expect(200).expect_miss();
+            assert!(answer.body == body, "{answer}");
+            assert_eq!(origin.count(path), times, "{answer}");
+        }
+    }
+}

@@ -5,11 +5,9 @@ use overfall_test_support::{Origin, Reply, Settings};
 
 use crate::lone;
 
-/// Lines of an origin that is given up on quickly.
+/// Lines of an origin that is given up on soon, but not while the machine is merely busy.
 fn impatient(url: &str) -> String {
-    format!(
-        "url = \"{url}\"\nconnect_timeout = \"300ms\"\nhead_timeout = \"300ms\"\nread_timeout = \"300ms\""
-    )
+    format!("url = \"{url}\"\nhead_timeout = \"1s\"\nread_timeout = \"500ms\"")
 }
 
 fn cached(body: &'static str) -> Reply {
@@ -186,4 +184,21 @@ async fn a_folder_is_an_origin_and_nothing_outside_it() {
         assert!(answer.status >= 400 && !answer.text().contains("secret\n"), "{target}: {answer:?}");
         assert_ne!(answer.text(), "secret", "{target}");
     }
+}
+
+#[tokio::test]
+async fn an_https_origin_is_verified() {
+    let origin = Origin::start().await;
+    for path in ["/trusted", "/unknown"] {
+        origin.on(path, cached("over TLS"));
+    }
+    let shield = lone(&Settings::new().named("shield").origin("app", &origin.url())).await;
+    let url = format!("url = \"https://localhost:{}\"", shield.node.https.port());
+    let trusting = format!("{url}\nca = \"{}\"", shield.node.ca.display());
+    let edge = lone(&Settings::new().origin_with("shield", &trusting)).await;
+    let answer = edge.node.client().get(&edge.node.url("/trusted")).await.expect(200);
+    assert_eq!(answer.text(), "over TLS", "{answer}");
+    let wary = lone(&Settings::new().origin_with("shield", &url)).await;
+    wary.node.client().get(&wary.node.url("/unknown")).await.expect(502);
+    assert_eq!(origin.count("/unknown"), 0, "nothing is sent to somebody who can't prove who they are");
 }
