@@ -49,6 +49,8 @@ struct Running {
     token: String,
     dns: SocketAddr,
     ports: Ports,
+    /// What was asked for and is not used, in words.
+    moved: Vec<String>,
     app: String,
     s3: S3,
     edges: Vec<EdgeRole>,
@@ -153,6 +155,7 @@ async fn start(args: &DemoArgs, dir: &Path, began: Instant) -> anyhow::Result<Ru
         token,
         dns,
         ports,
+        moved: moved(args, ports),
         app,
         s3,
         edges,
@@ -161,6 +164,18 @@ async fn start(args: &DemoArgs, dir: &Path, began: Instant) -> anyhow::Result<Ru
         fleet,
         stop,
     })
+}
+
+/// Ports that were asked for but taken.
+fn moved(args: &DemoArgs, ports: Ports) -> Vec<String> {
+    let pairs = [
+        ("https", args.https_port, ports.https),
+        ("http", args.http_port, ports.http),
+        ("dns", args.dns_port, ports.dns),
+        ("admin", args.admin_port, ports.admin),
+    ];
+    let taken = pairs.into_iter().filter(|(_, asked, used)| *asked != 0 && asked != used);
+    taken.map(|(role, asked, used)| format!("{role} port {asked} is taken, {used} is used")).collect()
 }
 
 impl Running {

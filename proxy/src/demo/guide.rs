@@ -66,7 +66,7 @@ pub(super) fn text(running: &Running, has_keys: bool) -> String {
         .collect();
     let mut lines = vec![
         format!("overfall demo: ready in {} ms", running.ready_ms),
-        String::new(),
+        running.moved.join("\n"),
         regions.join("\n"),
         format!("  dns       {dns_ip}:{dns_port}   zone {ZONE}"),
         format!("  admin     {}", running.admin_url),
