@@ -35,7 +35,10 @@ edge_port=$(free_port)
 mkdir -p "$work/www" "$work/nginx-cache" "$work/nginx-tmp"
 for size in $sizes; do head -c "$size" /dev/urandom >"$work/www/$size.bin"; done
 
+# started by root, nginx would give its worker to somebody who can't enter the temporary folder
+user=$([ "$(id -u)" = 0 ] && echo "user root;" || true)
 cat >"$work/nginx.conf" <<CONF
+$user
 worker_processes 1;
 error_log $work/nginx-error.log;
 pid $work/nginx.pid;

@@ -1,22 +1,29 @@
 //! One JSON object per request, written by a thread of its own so that a slow disk or pipe never holds a request.
 //!
-//! The queue is bounded; what does not fit is dropped and counted.
+//! Requests append to one buffer; the writer takes it whole, at most every [`BATCH`], so that a busy node does not wake a
+//! thread for each line. The buffer is bounded; what does not fit is dropped and counted.
 
 use std::{
     io::{self, Write},
+    mem,
     net::IpAddr,
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
-        mpsc::{Receiver, SyncSender, sync_channel},
     },
-    thread,
+    thread::{self, JoinHandle},
+    time::Duration,
 };
 
+use parking_lot::{Condvar, Mutex};
 use serde::Serialize;
 
-/// Lines that may wait for the writer.
-const QUEUE_LINES: usize = 8192;
+/// Bytes that may wait for the writer.
+const BUFFER_BYTES_MAX: usize = 4 * 1024 * 1024;
+/// Bytes that wake the writer before its time.
+const BUFFER_BYTES_FULL: usize = 256 * 1024;
+/// Longest time that a line waits while the writer keeps up.
+const BATCH: Duration = Duration::from_millis(100);
 
 /// One request as it is logged.
 #[derive(Debug, Serialize)]
@@ -59,56 +66,218 @@ pub struct Entry<'a> {
 
 /// Handle to the writer; cheap to clone.
 #[derive(Clone)]
-pub struct AccessLog {
-    queue: Option<SyncSender<Vec<u8>>>,
-    dropped: Arc<AtomicU64>,
+pub struct AccessLog(Option<Arc<Writer>>);
+
+struct Writer {
+    shared: Arc<Shared>,
+    thread: Mutex<Option<JoinHandle<()>>>,
+}
+
+#[derive(Default)]
+struct Shared {
+    waiting: Mutex<Waiting>,
+    changed: Condvar,
+    dropped: AtomicU64,
+}
+
+#[derive(Default)]
+struct Waiting {
+    lines: Vec<u8>,
+    is_closed: bool,
 }
 
 impl AccessLog {
     /// A log that keeps nothing.
     #[must_use]
-    pub fn off() -> Self {
-        Self { queue: None, dropped: Arc::default() }
+    pub const fn off() -> Self {
+        Self(None)
     }
 
-    /// Starts a writer thread over `sink`. The thread ends when the last handle is gone and the queue is empty.
+    /// Starts a writer thread over `sink`. It ends at [`Self::close`], or when the last handle is gone.
     ///
     /// # Errors
     /// When the thread can't be started.
     pub fn to(sink: impl Write + Send + 'static) -> io::Result<Self> {
-        let (queue, lines) = sync_channel(QUEUE_LINES);
-        thread::Builder::new().name("access-log".to_owned()).spawn(move || write_lines(sink, &lines))?;
-        Ok(Self { queue: Some(queue), dropped: Arc::default() })
+        let shared = Arc::new(Shared::default());
+        let of_thread = Arc::clone(&shared);
+        let thread =
+            thread::Builder::new().name("access-log".to_owned()).spawn(move || of_thread.write_out(sink))?;
+        Ok(Self(Some(Arc::new(Writer { shared, thread: Mutex::new(Some(thread)) }))))
     }
 
     /// Queues a line.
     pub fn write(&self, entry: &Entry<'_>) {
-        let Some(queue) = &self.queue else { return };
-        let Ok(mut line) = serde_json::to_vec(entry) else { return };
-        line.push(b'\n');
-        if queue.try_send(line).is_err() {
-            self.dropped.fetch_add(1, Ordering::Relaxed);
+        let Some(writer) = &self.0 else { return };
+        let Ok(line) = serde_json::to_vec(entry) else { return };
+        writer.shared.append(&line);
+    }
+
+    /// Writes out what waits and ends the writer; later lines are lost. Blocks for as long as the sink does.
+    pub fn close(&self) {
+        if let Some(writer) = &self.0 {
+            writer.close();
         }
     }
 
     /// Lines lost because the writer was behind.
     #[must_use]
     pub fn dropped(&self) -> u64 {
-        self.dropped.load(Ordering::Relaxed)
+        self.0.as_ref().map_or(0, |writer| writer.shared.dropped.load(Ordering::Relaxed))
     }
 }
 
-/// Writes what is queued, flushing whenever the queue runs empty.
-fn write_lines(mut sink: impl Write, lines: &Receiver<Vec<u8>>) {
-    let mut out = io::BufWriter::with_capacity(64 * 1024, &mut sink);
-    while let Ok(line) = lines.recv() {
-        let mut failed = out.write_all(&line).is_err();
-        while let Ok(line) = lines.try_recv() {
-            failed |= out.write_all(&line).is_err();
+impl Writer {
+    fn close(&self) {
+        self.shared.waiting.lock().is_closed = true;
+        self.shared.changed.notify_one();
+        let thread = self.thread.lock().take();
+        if thread.is_some_and(|thread| thread.join().is_err()) {
+            tracing::error!("access log writer panicked");
         }
-        failed |= out.flush().is_err();
-        if failed {
-            tracing::debug!("access log can't be written");
+    }
+}
+
+impl Drop for Writer {
+    fn drop(&mut self) {
+        self.close();
+    }
+}
+
+impl Shared {
+    fn append(&self, line: &[u8]) {
+        let mut waiting = self.waiting.lock();
+        let before = waiting.lines.len();
+        let after = before + line.len() + 1;
+        if after > BUFFER_BYTES_MAX || waiting.is_closed {
+            self.dropped.fetch_add(1, Ordering::Relaxed);
+            return;
         }
+        waiting.lines.extend_from_slice(line);
+        waiting.lines.push(b'\n');
+        drop(waiting);
+        // the first line starts the writer's clock, the one that fills the buffer ends it
+        if before == 0 || (before < BUFFER_BYTES_FULL && after >= BUFFER_BYTES_FULL) {
+            self.changed.notify_one();
+        }
+    }
+
+    fn write_out(&self, mut sink: impl Write) {
+        let mut lines = Vec::new();
+        loop {
+            let is_closed = self.take(&mut lines);
+            if sink.write_all(&lines).and_then(|()| sink.flush()).is_err() {
+                tracing::debug!("access log can't be written");
+            }
+            lines.clear();
+            if is_closed {
+                return;
+            }
+        }
+    }
+
+    /// Waits for lines, gathers more for a while, and takes them in exchange for the empty `lines`.
+    fn take(&self, lines: &mut Vec<u8>) -> bool {
+        let mut waiting = self.waiting.lock();
+        while waiting.lines.is_empty() && !waiting.is_closed {
+            self.changed.wait(&mut waiting);
+        }
+        if waiting.lines.len() < BUFFER_BYTES_FULL && !waiting.is_closed {
+            // a late or early wake-up only changes the size of the batch
+            let _is_time_over = self.changed.wait_for(&mut waiting, BATCH).timed_out();
+        }
+        mem::swap(&mut waiting.lines, lines);
+        waiting.is_closed
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        io::{self, Write},
+        sync::{Arc, mpsc},
+    };
+
+    use parking_lot::Mutex;
+
+    use super::{AccessLog, BUFFER_BYTES_MAX, Entry};
+
+    fn entry(target: &str) -> Entry<'_> {
+        Entry {
+            ts_ms: 1,
+            request_id: String::new(),
+            node: "n",
+            client: None,
+            method: "GET",
+            host: "h",
+            target,
+            protocol: "HTTP/1.1",
+            status: 200,
+            bytes: 0,
+            duration_us: 0,
+            site: None,
+            cache: None,
+            attempts: Vec::new(),
+            error: None,
+            agent: None,
+            referrer: None,
+        }
+    }
+
+    #[derive(Clone, Default)]
+    struct Kept(Arc<Mutex<Vec<u8>>>);
+
+    impl Write for Kept {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0.lock().extend_from_slice(bytes);
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn every_line_is_written_in_order_before_close_returns() {
+        let kept = Kept::default();
+        let log = AccessLog::to(kept.clone()).unwrap();
+        for number in 0..1000 {
+            log.write(&entry(&format!("/{number}")));
+        }
+        log.close();
+        let text = String::from_utf8(kept.0.lock().clone()).unwrap();
+        let targets: Vec<_> = text
+            .lines()
+            .map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap()["target"].clone())
+            .collect();
+        assert_eq!(targets, (0..1000).map(|number| format!("/{number}")).collect::<Vec<_>>());
+        assert_eq!(log.dropped(), 0);
+    }
+
+    /// Blocks in its first write until the test lets it go.
+    struct Stuck(mpsc::Receiver<()>);
+
+    impl Write for Stuck {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0.recv().unwrap_or_default();
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn a_stuck_sink_costs_lines_and_not_memory_or_time() {
+        let (go, stuck) = mpsc::channel();
+        let log = AccessLog::to(Stuck(stuck)).unwrap();
+        let long = "x".repeat(10_000);
+        for _ in 0..3 * BUFFER_BYTES_MAX / long.len() {
+            log.write(&entry(&long));
+        }
+        assert!(log.dropped() > 0);
+        drop(go);
+        log.close();
     }
 }

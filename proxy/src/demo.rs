@@ -121,7 +121,6 @@ async fn start(args: &DemoArgs, dir: &Path, began: Instant) -> anyhow::Result<Ru
     let log = std::fs::File::create(dir.join("access.log")).context("access log")?;
     let access_log = AccessLog::to(log).context("access log")?;
     s3.fill().await?;
-    let dns_role = dns::launch(&own, &metrics, stopping.clone())?;
     let mut edges = Vec::new();
     for (config, region) in configs.iter().zip(&REGIONS) {
         let parts = EdgeParts {
@@ -132,6 +131,8 @@ async fn start(args: &DemoArgs, dir: &Path, began: Instant) -> anyhow::Result<Ru
         };
         edges.push(server::launch_edge(config, parts, stopping.clone()).await?);
     }
+    // after the edges, so that no probe finds a region that is only just starting
+    let dns_role = dns::launch(&own, &metrics, stopping.clone())?;
     let listener = Admin::bind(SocketAddr::from((Ipv4Addr::LOCALHOST, ports.admin)))
         .await
         .map_err(StartError::Listen)?;

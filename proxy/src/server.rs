@@ -99,6 +99,7 @@ async fn serve(mut config: Config, file: PathBuf) -> anyhow::Result<()> {
     if let Some(dns) = dns {
         drop(dns.task.await);
     }
+    edge.node.access_log().close();
     tracing::info!("stopped");
     Ok(())
 }

@@ -89,7 +89,7 @@ async fn metrics_count_requests_by_source() {
     let client = lone.node.client();
     client.get(&lone.node.url("/a")).await.expect(200).expect_miss();
     for _ in 0..3 {
-        client.get(&lone.node.url("/a")).await.expect(200).expect_hit();
+        client.hit(&lone.node.url("/a"), &[]).await.expect(200);
     }
     let requests = "overfall_requests_total";
     let text = wait_until("all is counted", DEADLINE, async || {
@@ -123,7 +123,7 @@ async fn an_origin_switched_off_is_passed_over_in_every_region() {
     assert_eq!(attempts(&after, "media"), attempts(&before, "media"), "{after}");
     demo.admin.post("/api/v1/origins/app/down").await.expect(200);
     let client = demo.client("eu-west", Protocol::Any);
-    client.get(&demo.url("/w/loader.js?eu-west")).await.expect(200).expect_hit();
+    client.hit(&demo.url("/w/loader.js?eu-west"), &[]).await.expect(200);
     let none = client.get(&demo.url("/w/loader.js?never-seen")).await;
     assert_eq!(none.status, 502, "{none}");
     for origin in ["media", "app"] {

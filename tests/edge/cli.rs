@@ -121,7 +121,7 @@ async fn verbs_speak_to_a_running_demo() {
     let url = demo.url("/w/loader.js");
     let client = demo.client("eu-west", Protocol::Any);
     client.get(&url).await.expect(200);
-    client.get(&url).await.expect(200).expect_hit();
+    client.hit(&url, &[]).await.expect(200);
 
     let status = run(&["status"]);
     assert!(demo.regions.iter().all(|region| status.contains(&region.node)), "{status}");

@@ -45,7 +45,7 @@ async fn a_photo_of_the_demo_is_resized_and_shows_the_same() {
     let expected_height = (f64::from(height) * 320.0 / f64::from(width)).round();
     assert_eq!((small.width(), f64::from(small.height())), (320, expected_height), "{answer}");
     assert_alike(photo, &small, &resized(&original, small.width(), small.height()), 4.0);
-    let again = client.get(&url).await.expect(200).expect_hit();
+    let again = client.hit(&url, &[]).await.expect(200);
     assert_eq!(again.body, answer.body, "{again}");
     let other = demo.client("ap-south", Protocol::Any).get(&url).await.expect(200);
     assert_eq!(other.body, answer.body, "every region makes the same bytes: {other}");
@@ -132,7 +132,7 @@ async fn auto_asks_the_accept_field_and_says_so() {
         assert_eq!(answer.header("vary").to_ascii_lowercase(), "accept", "{answer}");
     }
     for accept in [chrome, "*/*"] {
-        client.get_with(&url, &[("accept", accept)]).await.expect(200).expect_hit();
+        client.hit(&url, &[("accept", accept)]).await.expect(200);
     }
     assert_eq!(origin.count("/p.jpg"), 1, "one source for every rendering");
     let plain = client.get(&lone.node.url("/cdn-cgi/image/width=60,format=auto/alpha.png")).await.expect(200);
@@ -167,13 +167,13 @@ async fn a_rendering_is_cached_like_everything_else() {
     let client = lone.node.client();
     let url = lone.node.url("/cdn-cgi/image/width=64,format=jpeg/p.jpg");
     let first = client.get(&url).await.expect(200).expect_miss();
-    let hit = client.get(&url).await.expect(200).expect_hit();
+    let hit = client.hit(&url, &[]).await.expect(200);
     assert!(hit.header("cache-control").contains("max-age=600"), "{hit}\n  lives as long as its source");
     let etag = first.header("etag");
     assert!(!etag.is_empty() && etag != "\"v1\"", "{first}\n  has a validator of its own");
     client.get_with(&url, &[("if-none-match", &etag)]).await.expect(304);
     let spelled = lone.node.url("/cdn-cgi/image/f=jpg,w=64/p.jpg");
-    client.get(&spelled).await.expect(200).expect_hit();
+    client.hit(&spelled, &[]).await.expect(200);
     let part = client.get_with(&url, &[("range", "bytes=0-1")]).await.expect(206);
     assert_eq!(part.body.as_ref(), b"\xff\xd8", "{part}");
     assert_eq!(origin.count("/p.jpg"), 1);

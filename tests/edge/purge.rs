@@ -16,7 +16,7 @@ async fn warm(demo: &Demo, path: &str) {
     for region in &demo.regions {
         let client = demo.client(&region.name, Protocol::Any);
         client.get(&demo.url(path)).await.expect(200);
-        client.get(&demo.url(path)).await.expect(200).expect_hit();
+        client.hit(&demo.url(path), &[]).await.expect(200);
     }
 }
 
@@ -28,13 +28,13 @@ async fn expect_gone(demo: &Demo, path: &str) {
         let answer = client.get(&demo.url(path)).await.expect(200);
         let purged = format!("{}/memory; fwd=miss", region.node);
         assert!(answer.cache_status().contains(&purged), "{answer}\n  expected {purged}");
-        client.get(&demo.url(path)).await.expect(200).expect_hit();
+        client.hit(&demo.url(path), &[]).await.expect(200);
     }
 }
 
 async fn expect_kept(demo: &Demo, path: &str) {
     for region in &demo.regions {
-        demo.client(&region.name, Protocol::Any).get(&demo.url(path)).await.expect(200).expect_hit();
+        demo.client(&region.name, Protocol::Any).hit(&demo.url(path), &[]).await.expect(200);
     }
 }
 
@@ -128,7 +128,7 @@ async fn hard_forgets_and_soft_keeps_for_bad_times() {
     let validated = client.get(&lone.node.url("/both")).await.expect(200);
     assert!(validated.cache_status().contains("fwd=stale"), "{validated}");
     assert_eq!(origin.requests("/both")[1].headers.get("if-none-match").unwrap(), "\"v1\"");
-    client.get(&lone.node.url("/both")).await.expect(200).expect_hit();
+    client.hit(&lone.node.url("/both"), &[]).await.expect(200);
 
     admin.purged(json!({ "urls": [lone.node.url("/hard")], "mode": "hard" })).await;
     origin.stop().await;
@@ -152,7 +152,7 @@ async fn strangers_and_readers_may_not_purge() {
     let reader = lone.node.admin.with_token(READER_TOKEN).purge(&call).await.expect(403);
     assert!(reader.text().contains("purge"), "{reader}\n  names the scope");
     assert_eq!(reader.header("content-type"), "application/problem+json");
-    client.get(&lone.node.url("/a")).await.expect(200).expect_hit();
+    client.hit(&lone.node.url("/a"), &[]).await.expect(200);
 }
 
 #[tokio::test]
@@ -194,7 +194,7 @@ async fn calls_that_say_nothing_clear_are_refused() {
     }
     let huge = format!(r#"{{"site":"site","tags":["{}"]}}"#, "x".repeat(2 << 20));
     lone.node.admin.post_text("/api/v1/purge", &huge).await.expect(413);
-    client.get(&lone.node.url("/a")).await.expect(200).expect_hit();
+    client.hit(&lone.node.url("/a"), &[]).await.expect(200);
 }
 
 #[tokio::test]
@@ -238,7 +238,7 @@ async fn a_purge_survives_a_kill() {
     let node = Node::start(EXE, dir.path(), &settings).await;
     let gone = node.client().get(&node.url("/gone")).await.expect(200).expect_miss();
     assert_eq!(gone.text(), "new", "{gone}");
-    node.client().get(&node.url("/kept")).await.expect(200).expect_hit();
+    node.client().hit(&node.url("/kept"), &[]).await.expect(200);
     let next = node.admin.purged(json!({ "site": "site", "tags": ["x"] })).await;
     assert_eq!(next["epoch"], purged["epoch"], "the log goes on");
     assert!(seq(&next) > seq(&purged), "{purged} then {next}");

@@ -31,7 +31,7 @@ async fn a_bucket_is_an_origin() {
         !answer.headers.keys().any(|name| name.as_str().starts_with("x-amz")),
         "the inside stays inside: {answer}"
     );
-    client.get(&url).await.expect(200).expect_hit();
+    client.hit(&url, &[]).await.expect(200);
     let part = client.get_with(&url, &[("range", "bytes=10-14")]).await.expect(206);
     assert_eq!(part.text(), "01234", "{part}");
     client.get(&lone.node.url("/photos/nothing.jpg")).await.expect(404);
@@ -75,7 +75,7 @@ async fn what_one_node_stored_in_the_bucket_the_next_finds_without_an_origin() {
 
     // same log, empty memory, no disk: only the bucket can know
     let node = Node::start(EXE, &work, &settings).await;
-    let hit = node.client().get(&node.url("/a")).await.expect(200).expect_hit();
+    let hit = node.client().hit(&node.url("/a"), &[]).await.expect(200);
     assert_eq!(hit.text(), "hello".repeat(1000));
     assert!(hit.cache_status().contains("s3"), "{hit}\n  says which tier");
     assert_eq!(hit.header("etag"), "\"v1\"");
@@ -95,7 +95,7 @@ async fn a_broken_shared_tier_is_a_miss() {
     let lone = lone(&settings).await;
     let client = lone.node.client();
     assert_eq!(client.get(&lone.node.url("/a")).await.expect(200).text(), "hello");
-    client.get(&lone.node.url("/a")).await.expect(200).expect_hit();
+    client.hit(&lone.node.url("/a"), &[]).await.expect(200);
 }
 
 #[tokio::test]
@@ -111,7 +111,7 @@ async fn a_folder_takes_the_place_of_the_bucket() {
     node.process.kill();
     origin.stop().await;
     let node = Node::start(EXE, dir.path(), &settings).await;
-    let hit = node.client().get(&node.url("/a")).await.expect(200).expect_hit();
+    let hit = node.client().hit(&node.url("/a"), &[]).await.expect(200);
     assert_eq!(hit.text(), "hello", "{hit}");
 }
 

@@ -48,7 +48,7 @@ async fn two_hundred_cold_requests_are_one_fetch() {
         assert_eq!(answer.unwrap().expect(200).text(), "first last");
     }
     assert_eq!(origin.count("/a"), 1);
-    lone.node.client().get(&lone.node.url("/a")).await.expect(200).expect_hit();
+    lone.node.client().hit(&lone.node.url("/a"), &[]).await.expect(200);
 }
 
 #[tokio::test]

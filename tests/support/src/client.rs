@@ -7,7 +7,10 @@ use http::{HeaderMap, Method, Version};
 use reqwest::Certificate;
 use serde_json::Value;
 
-use crate::tls;
+use crate::{
+    tls,
+    wait::{DEADLINE, wait_until},
+};
 
 /// A whole exchange may take this long.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -85,6 +88,18 @@ impl Client {
     /// GET with fields.
     pub async fn get_with(&self, url: &str, fields: &[(&str, &str)]) -> Answer {
         self.send(Method::GET, url, fields, Bytes::new()).await
+    }
+
+    /// GET until a stored response answers. What a client has read to its end may still be on its way into the store,
+    /// and until then its fetch is shared: the origin is not asked again.
+    pub async fn hit(&self, url: &str, fields: &[(&str, &str)]) -> Answer {
+        let first = self.get_with(url, fields).await;
+        let what = format!("a stored response answers; at first:\n{first}");
+        wait_until(&what, DEADLINE, async || {
+            let answer = if first.is_hit() { first.clone() } else { self.get_with(url, fields).await };
+            answer.is_hit().then_some(answer)
+        })
+        .await
     }
 
     /// Any method; fails the test when no answer comes.
