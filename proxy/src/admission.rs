@@ -58,6 +58,103 @@ pub fn admit(request: &RequestHeader) -> Result<Admitted, Refusal> {
     Ok(Admitted { host, target })
 }
 
+/// Checks an HTTP/1.1 request head as it came, before any parser was lenient with it: what two parsers could read in two
+/// ways is refused (RFC 9112 sections 2.2, 5.1, 5.2, 6.1 and 6.3).
+///
+/// # Errors
+/// A [`Refusal`] with 400.
+pub fn admit_raw(head: &[u8]) -> Result<(), Refusal> {
+    let bad = |message: &str| Err(Refusal::new(400, message));
+    // a server may skip an empty line before the request line (RFC 9112 section 2.2)
+    let head = head.trim_ascii_start();
+    if head.contains(&0) {
+        return bad("NUL in the request head");
+    }
+    let mut lines = head.split(|byte| *byte == b'\n').peekable();
+    let mut fields = RawFields::default();
+    let mut is_first = true;
+    while let Some(line) = lines.next() {
+        if line.is_empty() && lines.peek().is_none() {
+            break;
+        }
+        let Some((b'\r', line)) = line.split_last() else { return bad("a line that ends without CR") };
+        if line.contains(&b'\r') {
+            return bad("CR inside a line");
+        }
+        if is_first {
+            request_line(line)?;
+            is_first = false;
+        } else if !line.is_empty() {
+            fields.note(line)?;
+        }
+    }
+    if fields.lengths > 0 && fields.codings > 0 {
+        return bad("both Content-Length and Transfer-Encoding; send one of them");
+    }
+    if fields.lengths > 1 || fields.codings > 1 {
+        return bad("more than one Content-Length or Transfer-Encoding");
+    }
+    Ok(())
+}
+
+/// How often the fields that frame a body were seen.
+#[derive(Default)]
+struct RawFields {
+    lengths: usize,
+    codings: usize,
+}
+
+impl RawFields {
+    fn note(&mut self, line: &[u8]) -> Result<(), Refusal> {
+        let bad = |message: &str| Err(Refusal::new(400, message));
+        if line.starts_with(b" ") || line.starts_with(b"\t") {
+            return bad("a folded field line");
+        }
+        let Some(colon) = line.iter().position(|byte| *byte == b':') else {
+            return bad("a field line without colon");
+        };
+        let (name, value) = line.split_at_checked(colon).unwrap_or((line, b""));
+        let value = value.strip_prefix(b":").unwrap_or(value).trim_ascii();
+        if name.is_empty() || name.iter().any(u8::is_ascii_whitespace) {
+            return bad("white space in a field name");
+        }
+        if name.eq_ignore_ascii_case(b"content-length") {
+            self.lengths += 1;
+            if value.is_empty() || !value.iter().all(u8::is_ascii_digit) {
+                return bad("Content-Length is not a number");
+            }
+        } else if name.eq_ignore_ascii_case(b"transfer-encoding") {
+            self.codings += 1;
+            if !value.eq_ignore_ascii_case(b"chunked") {
+                return bad("the only Transfer-Encoding understood is a single chunked");
+            }
+        }
+        Ok(())
+    }
+}
+
+/// `METHOD SP target SP HTTP/1.x` (RFC 9112 section 3).
+fn request_line(line: &[u8]) -> Result<(), Refusal> {
+    let mut parts = line.split(|byte| *byte == b' ');
+    let (Some(_), Some(target), Some(version), None) =
+        (parts.next(), parts.next(), parts.next(), parts.next())
+    else {
+        return Err(Refusal::new(400, "the request line is not `METHOD target HTTP/1.1`"));
+    };
+    if !version.starts_with(b"HTTP/1.") {
+        return Err(Refusal::new(505, "HTTP/1.0, HTTP/1.1 and HTTP/2 are spoken here"));
+    }
+    let is_absolute = target.iter().position(|byte| *byte == b':').is_some_and(|colon| {
+        target.get(..colon).is_some_and(|scheme| {
+            scheme.eq_ignore_ascii_case(b"http") || scheme.eq_ignore_ascii_case(b"https")
+        })
+    });
+    if target.starts_with(b"/") || target == b"*" || is_absolute {
+        return Ok(());
+    }
+    Err(Refusal::new(400, "the target must begin with /"))
+}
+
 fn within_limits(headers: &HeaderMap) -> Result<(), Refusal> {
     if headers.len() > FIELDS_MAX {
         return Err(Refusal::new(431, format!("more than {FIELDS_MAX} header fields")));
@@ -147,7 +244,7 @@ fn target(request: &RequestHeader) -> Result<String, Refusal> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Refusal, admit, canonical_host};
+    use super::{Refusal, admit, admit_raw, canonical_host};
     use pingora::http::RequestHeader;
 
     fn request(method: &str, target: &str, fields: &[(&str, &str)]) -> RequestHeader {
@@ -191,6 +288,43 @@ mod tests {
             assert_eq!(status(admit(&request("GET", "/", fields))), 400, "{fields:?}");
         }
         assert_eq!(status(admit(&request("GET", "/", &[host]))), 200);
+    }
+
+    #[test]
+    fn raw_heads_that_read_in_two_ways_are_refused() {
+        let head = |middle: &str| format!("GET /a HTTP/1.1\r\nHost: h\r\n{middle}\r\n");
+        for (fine, middle) in [
+            (true, ""),
+            (true, "Content-Length: 5\r\n"),
+            (true, "Transfer-Encoding: chunked\r\n"),
+            (true, "X-A:\r\n"),
+            (false, "Content-Length: 5\r\nTransfer-Encoding: chunked\r\n"),
+            (false, "Content-Length: 5\r\nContent-Length: 5\r\n"),
+            (false, "Content-Length: 5, 5\r\n"),
+            (false, "Content-Length: +5\r\n"),
+            (false, "Content-Length:\r\n"),
+            (false, "Transfer-Encoding: gzip, chunked\r\n"),
+            (false, "Transfer-Encoding:\x0bchunked\r\n"),
+            (false, "X-A: 1\r\n folded\r\n"),
+            (false, "X-A : 1\r\n"),
+            (false, "X-A: 1\r2\r\n"),
+            (false, "X-A: 1\n"),
+            (false, "X-A: a\0b\r\n"),
+            (false, "no colon\r\n"),
+        ] {
+            assert_eq!(admit_raw(head(middle).as_bytes()).is_ok(), fine, "{middle:?}");
+        }
+        for (line, status) in [
+            ("GET a HTTP/1.1", 400),
+            ("GET  /a HTTP/1.1", 400),
+            ("GET /a", 400),
+            ("GET /a HTTP/9.9", 505),
+            ("GET ftp://h/ HTTP/1.1", 400),
+        ] {
+            let refused = admit_raw(format!("{line}\r\nHost: h\r\n\r\n").as_bytes());
+            assert_eq!(refused.map_err(|refusal| refusal.status), Err(status), "{line}");
+        }
+        assert!(admit_raw(b"GET http://h/a HTTP/1.1\r\nHost: h\r\n\r\n").is_ok());
     }
 
     #[test]

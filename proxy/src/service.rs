@@ -56,7 +56,15 @@ impl Edge {
     }
 
     async fn answer(&self, session: &mut Session, ctx: &mut Ctx) -> Result<bool> {
-        let (head, body) = match self.route(session, ctx) {
+        let work = match admit(session) {
+            Ok(admitted) => self.route(session, ctx, &admitted),
+            Err(refusal) => {
+                // what a malformed request leaves behind must not be read as the next one
+                session.as_downstream_mut().set_keepalive(None);
+                Err(refusal)
+            }
+        };
+        let (head, body) = match work {
             Ok(Some(work)) => self.serve(ctx, work).await,
             Ok(None) => return Ok(false),
             Err(refusal) => self.refuse(&refusal),
@@ -68,11 +76,15 @@ impl Edge {
     }
 
     /// Finds out what is asked. `None`: not a request that a cache may answer.
-    fn route(&self, session: &Session, ctx: &mut Ctx) -> Result<Option<Work>, Refusal> {
+    fn route(
+        &self,
+        session: &Session,
+        ctx: &mut Ctx,
+        Admitted { host, target }: &Admitted,
+    ) -> Result<Option<Work>, Refusal> {
         let request = session.req_header();
-        let Admitted { host, target } = admission::admit(request)?;
-        ctx.host.clone_from(&host);
-        ctx.target.clone_from(&target);
+        ctx.host.clone_from(host);
+        ctx.target.clone_from(target);
         let path = target.split('?').next().unwrap_or_default();
         if path == HEALTH_PATH {
             return Ok(Some(Work::Health));
@@ -80,7 +92,7 @@ impl Edge {
         if is_looping(request) {
             return Err(Refusal::new(508, "this request has come through here before"));
         }
-        let Some(route) = self.node.routes().find(&host).cloned() else {
+        let Some(route) = self.node.routes().find(host).cloned() else {
             let is_tls = session.digest().is_some_and(|digest| digest.ssl_digest.is_some());
             let status = if is_tls { 421 } else { 404 };
             return Err(Refusal::new(status, "this host is not served here"));
@@ -93,7 +105,7 @@ impl Edge {
         }
         let mut headers = fields::end_to_end_request(&request.headers);
         headers.remove(header::HOST);
-        let plain = key::request(&route, request.method.clone(), &host, &target, headers, ctx.request_id);
+        let plain = key::request(&route, request.method.clone(), host, target, headers, ctx.request_id);
         match target.strip_prefix(IMAGE_PREFIX) {
             Some(rest) => {
                 let image = self.node.studio().request(&route, rest, &plain)?;
@@ -134,6 +146,14 @@ impl Edge {
         }
         (head, body)
     }
+}
+
+/// Checks the head as it came, then as it was parsed.
+fn admit(session: &Session) -> Result<Admitted, Refusal> {
+    if let Some(connection) = session.as_downstream().as_http1() {
+        admission::admit_raw(&connection.get_headers_raw_bytes())?;
+    }
+    admission::admit(session.req_header())
 }
 
 enum Work {

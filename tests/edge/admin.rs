@@ -5,7 +5,7 @@ use overfall_test_support::{
 };
 use serde_json::Value;
 
-use crate::{demo, lone};
+use crate::{demo, lone, stored};
 
 fn tier<'a>(explained: &'a Value, name: &str) -> &'a Value {
     let tiers = explained["nodes"][0]["tiers"].as_array().unwrap_or_else(|| panic!("{explained}"));
@@ -31,6 +31,7 @@ async fn explain_says_where_a_response_is_and_changes_nothing() {
     assert_eq!(origin.count_all(), 0, "explaining is not asking");
 
     lone.node.client().get(&url).await.expect(200);
+    stored(&lone.node, &url).await;
     let after = lone.node.admin.explain(&url).await;
     let memory = tier(&after, "memory");
     assert_eq!(
@@ -88,8 +89,9 @@ async fn metrics_count_requests_by_source() {
     let lone = lone(&Settings::new().origin("app", &origin.url())).await;
     let client = lone.node.client();
     client.get(&lone.node.url("/a")).await.expect(200).expect_miss();
+    stored(&lone.node, &lone.node.url("/a")).await;
     for _ in 0..3 {
-        client.hit(&lone.node.url("/a"), &[]).await.expect(200);
+        client.get(&lone.node.url("/a")).await.expect(200).expect_hit();
     }
     let requests = "overfall_requests_total";
     let text = wait_until("all is counted", DEADLINE, async || {

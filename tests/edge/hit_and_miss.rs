@@ -3,7 +3,7 @@
 use http::Method;
 use overfall_test_support::{DEADLINE, Origin, Reply, Settings, wait_until};
 
-use crate::lone;
+use crate::{lone, stored};
 
 fn cached(body: &'static str) -> Reply {
     Reply::ok(body).cache_control("max-age=600").with("content-type", "text/plain")
@@ -47,6 +47,7 @@ async fn head_is_answered_from_the_stored_get() {
     let lone = lone(&Settings::new().origin("app", &origin.url())).await;
     let (client, url) = (lone.node.client(), lone.node.url("/a"));
     client.get(&url).await.expect(200).expect_miss();
+    client.hit(&url, &[]).await.expect(200);
     let head = client.send(Method::HEAD, &url, &[], "").await.expect(200).expect_hit();
     assert_eq!((head.header("content-length").as_str(), head.body.len()), ("5", 0), "{head}");
     assert_eq!(origin.count("/a"), 1);
@@ -62,9 +63,7 @@ async fn conditions_are_answered_from_the_store() {
     let lone = lone(&Settings::new().origin("app", &origin.url())).await;
     let (client, url) = (lone.node.client(), lone.node.url("/a"));
     let miss = client.get_with(&url, &[("if-none-match", "\"v1\"")]).await.expect(304);
-    // the answer went out at the head; the body may still be on its way into the store
-    wait_until("the response is stored", DEADLINE, async || client.get(&url).await.is_hit().then_some(()))
-        .await;
+    stored(&lone.node, &url).await;
     assert!(miss.body.is_empty(), "{miss}");
     assert!(
         origin.requests("/a")[0].headers.get("if-none-match").is_none(),
@@ -151,6 +150,7 @@ async fn a_stale_response_is_validated_not_fetched_again() {
     let lone = lone(&Settings::new().origin("app", &origin.url())).await;
     let (client, url) = (lone.node.client(), lone.node.url("/a"));
     client.get(&url).await.expect(200).expect_miss();
+    stored(&lone.node, &url).await;
     let again = client.get(&url).await.expect(200);
     assert_eq!(again.text(), "hello", "{again}");
     assert!(again.cache_status().contains("fwd=stale"), "{again}");

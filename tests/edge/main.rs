@@ -64,3 +64,14 @@ async fn on_disk(dir: &Path, bytes: &str) {
     })
     .await;
 }
+
+/// Waits until the memory tier holds a response for this URL. What a client has read to its end may still be on its way
+/// there.
+async fn stored(node: &Node, url: &str) {
+    wait_until("the response is stored", DEADLINE, async || {
+        let explained = node.admin.explain(url).await;
+        let tiers = explained["nodes"][0]["tiers"].as_array().cloned().unwrap_or_default();
+        tiers.iter().any(|tier| tier["tier"] == "memory" && tier["state"] != "absent").then_some(())
+    })
+    .await;
+}

@@ -34,7 +34,7 @@ async fn expect_gone(demo: &Demo, path: &str) {
 
 async fn expect_kept(demo: &Demo, path: &str) {
     for region in &demo.regions {
-        demo.client(&region.name, Protocol::Any).hit(&demo.url(path), &[]).await.expect(200);
+        demo.client(&region.name, Protocol::Any).get(&demo.url(path)).await.expect(200).expect_hit();
     }
 }
 
@@ -145,6 +145,7 @@ async fn strangers_and_readers_may_not_purge() {
     let lone = lone(&Settings::new().origin("app", &origin.url())).await;
     let client = lone.node.client();
     client.get(&lone.node.url("/a")).await.expect(200).expect_miss();
+    client.hit(&lone.node.url("/a"), &[]).await.expect(200);
     let call = json!({ "site": "site", "all": true, "wait": true });
     let wrong = lone.node.admin.with_token("wrong").purge(&call).await.expect(401);
     assert!(wrong.header("www-authenticate").starts_with("Bearer"), "{wrong}");
@@ -152,7 +153,7 @@ async fn strangers_and_readers_may_not_purge() {
     let reader = lone.node.admin.with_token(READER_TOKEN).purge(&call).await.expect(403);
     assert!(reader.text().contains("purge"), "{reader}\n  names the scope");
     assert_eq!(reader.header("content-type"), "application/problem+json");
-    client.hit(&lone.node.url("/a"), &[]).await.expect(200);
+    client.get(&lone.node.url("/a")).await.expect(200).expect_hit();
 }
 
 #[tokio::test]
@@ -162,6 +163,7 @@ async fn calls_that_say_nothing_clear_are_refused() {
     let lone = lone(&Settings::new().origin("app", &origin.url())).await;
     let client = lone.node.client();
     client.get(&lone.node.url("/a")).await.expect(200).expect_miss();
+    client.hit(&lone.node.url("/a"), &[]).await.expect(200);
     let many: Vec<_> = (0..1001).map(|n| format!("/{n}")).collect();
     for call in [
         json!({}),
@@ -194,7 +196,7 @@ async fn calls_that_say_nothing_clear_are_refused() {
     }
     let huge = format!(r#"{{"site":"site","tags":["{}"]}}"#, "x".repeat(2 << 20));
     lone.node.admin.post_text("/api/v1/purge", &huge).await.expect(413);
-    client.hit(&lone.node.url("/a"), &[]).await.expect(200);
+    client.get(&lone.node.url("/a")).await.expect(200).expect_hit();
 }
 
 #[tokio::test]
@@ -238,7 +240,7 @@ async fn a_purge_survives_a_kill() {
     let node = Node::start(EXE, dir.path(), &settings).await;
     let gone = node.client().get(&node.url("/gone")).await.expect(200).expect_miss();
     assert_eq!(gone.text(), "new", "{gone}");
-    node.client().hit(&node.url("/kept"), &[]).await.expect(200);
+    node.client().get(&node.url("/kept")).await.expect(200).expect_hit();
     let next = node.admin.purged(json!({ "site": "site", "tags": ["x"] })).await;
     assert_eq!(next["epoch"], purged["epoch"], "the log goes on");
     assert!(seq(&next) > seq(&purged), "{purged} then {next}");

@@ -36,7 +36,7 @@ async fn after_a_kill_the_disk_serves_without_the_origin() {
     let node = Node::start(EXE, dir.path(), &settings).await;
     let client = node.client();
     for n in 0..OBJECTS {
-        let hit = client.hit(&node.url(&format!("/{n}")), &[]).await.expect(200);
+        let hit = client.get(&node.url(&format!("/{n}"))).await.expect(200).expect_hit();
         assert_eq!(hit.text(), body(n), "every byte as it was");
         assert!(hit.cache_status().contains("disk"), "{hit}\n  says which tier");
         assert_eq!(hit.header("etag"), "\"v\"", "{hit}");

@@ -75,7 +75,7 @@ async fn what_one_node_stored_in_the_bucket_the_next_finds_without_an_origin() {
 
     // same log, empty memory, no disk: only the bucket can know
     let node = Node::start(EXE, &work, &settings).await;
-    let hit = node.client().hit(&node.url("/a"), &[]).await.expect(200);
+    let hit = node.client().get(&node.url("/a")).await.expect(200).expect_hit();
     assert_eq!(hit.text(), "hello".repeat(1000));
     assert!(hit.cache_status().contains("s3"), "{hit}\n  says which tier");
     assert_eq!(hit.header("etag"), "\"v1\"");
@@ -111,7 +111,7 @@ async fn a_folder_takes_the_place_of_the_bucket() {
     node.process.kill();
     origin.stop().await;
     let node = Node::start(EXE, dir.path(), &settings).await;
-    let hit = node.client().hit(&node.url("/a"), &[]).await.expect(200);
+    let hit = node.client().get(&node.url("/a")).await.expect(200).expect_hit();
     assert_eq!(hit.text(), "hello", "{hit}");
 }
 
