@@ -60,7 +60,8 @@ pub(crate) enum Basis {
 /// The site's stale windows fill in for missing ones, but never where the origin gave reason not to: with `s-maxage`,
 /// which forbids unvalidated stale use (RFC 9111 section 5.2.2.10) unless the response names a window itself; for
 /// revalidation behind a stale answer also with a freshness of zero, which asks for validation each time. Without any
-/// basis for freshness there are no windows at all.
+/// basis for freshness there are no windows at all, and "not found" is not kept beyond its freshness unless the origin
+/// says so: a new file should not stay hidden.
 #[must_use]
 pub fn lifetime(
     request: &HeaderMap,
@@ -72,7 +73,7 @@ pub fn lifetime(
     let directives = cache_control::response(&head.headers);
     let basis = basis(head, &directives, policy);
     let fresh_ms = fresh_ms(basis, head, &directives, policy, received);
-    let is_open = basis != Basis::Unknown && directives.s_maxage_s.is_none();
+    let is_open = basis != Basis::Unknown && directives.s_maxage_s.is_none() && !is_error(head);
     let default = |is_due: bool, window_ms: u64| if is_due { window_ms } else { 0 };
     let stale_while_revalidate_ms = directives
         .stale_while_revalidate_s
@@ -115,6 +116,10 @@ pub(crate) fn basis(head: &ResponseHead, directives: &Directives, policy: &Polic
     if date(&head.headers, &header::LAST_MODIFIED).is_some() { Basis::Heuristic } else { Basis::Unknown }
 }
 
+fn is_error(head: &ResponseHead) -> bool {
+    head.status.is_client_error() || head.status.is_server_error()
+}
+
 fn fresh_ms(
     basis: Basis,
     head: &ResponseHead,
@@ -131,8 +136,7 @@ fn fresh_ms(
         ),
         Basis::Site => {
             let ttl = policy.default_ttl_ms.unwrap_or(0);
-            let is_error = head.status.is_client_error() || head.status.is_server_error();
-            if is_error { ttl.min(policy.negative_ttl_ms) } else { ttl }
+            if is_error(head) { ttl.min(policy.negative_ttl_ms) } else { ttl }
         }
         Basis::Heuristic => date(&head.headers, &header::LAST_MODIFIED)
             .map_or(0, |modified| (sent.since(modified) / HEURISTIC_SHARE).min(HEURISTIC_MS_MAX)),

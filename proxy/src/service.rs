@@ -345,7 +345,9 @@ impl Edge {
             metrics.duration.with_label_values(&[node, source]).observe(ctx.began.elapsed().as_secs_f64());
         }
         let attempts = ctx.trace.as_ref().map(cache_status::attempts).unwrap_or_default();
-        for (origin, outcome) in &attempts {
+        // the request that led the fetch has counted its tries
+        let is_own = ctx.trace.as_ref().is_some_and(|trace| !trace.collapsed);
+        for (origin, outcome) in attempts.iter().filter(|_| is_own) {
             metrics.attempts.with_label_values(&[node, origin, outcome]).inc();
         }
         let request = session.req_header();

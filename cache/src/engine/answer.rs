@@ -22,6 +22,10 @@ impl Engine {
         trace.ttl_ms = i64::try_from(stored.lifetime.fresh_ms)
             .unwrap_or(i64::MAX)
             .saturating_sub(i64::try_from(age_ms).unwrap_or(i64::MAX));
+        if matches!(trace.served, Served::Stale(_)) {
+            // a soft purge ends freshness before its time
+            trace.ttl_ms = trace.ttl_ms.min(0);
+        }
         let (mut head, body) = respond(request, stored);
         head.headers.insert(header::AGE, HeaderValue::from(age_ms / 1000));
         Answer { head, body, trace, source: Some(provenance(&stored.key, stored.position, &stored.scopes)) }

@@ -63,6 +63,15 @@ fn explicit_freshness() {
 }
 
 #[test]
+fn not_found_is_not_kept_beyond_its_freshness_unless_the_origin_says_so() {
+    let absent = of(&SITE_TTL, 404, &[]);
+    assert_eq!((absent.fresh_ms, absent.stale_while_revalidate_ms, absent.stale_if_error_ms), (10_000, 0, 0));
+    let named = of(&SITE_TTL, 404, &[("cache-control", "max-age=5, stale-if-error=7")]);
+    assert_eq!((named.stale_while_revalidate_ms, named.stale_if_error_ms), (0, 7000));
+    assert_eq!(of(&SITE_TTL, 200, &[]).stale_while_revalidate_ms, 60_000);
+}
+
+#[test]
 fn guessed_freshness() {
     let table: [(Fields<'_>, u64); 6] = [
         (&[("last-modified", HOUR_BEFORE)], 360),

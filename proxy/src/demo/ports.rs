@@ -1,12 +1,16 @@
 //! Ports for the demo: the asked ones when free on every region's address, else free ones.
 
 use std::{
+    hash::{BuildHasher as _, RandomState},
     io,
     net::{Ipv4Addr, SocketAddr, TcpListener, UdpSocket},
 };
 
-/// How many free ports are tried before giving up.
-const TRIES: usize = 32;
+/// How many ports are tried before giving up.
+const TRIES: u64 = 64;
+/// Where other ports are looked for: below those that systems give to outgoing connections, so that none of these takes
+/// a port between the moment it is found free and the moment it is bound.
+const OTHERS: std::ops::Range<u16> = 20_000..32_000;
 
 /// A port for TCP that is free on all `addresses`: `wanted` when it is, else another.
 ///
@@ -39,12 +43,14 @@ pub(super) fn dns(wanted: u16) -> io::Result<u16> {
 }
 
 fn pick(wanted: u16, try_port: impl Fn(u16) -> io::Result<u16>) -> io::Result<u16> {
-    let mut result = try_port(wanted);
-    for _ in 0..TRIES {
+    let mut result = if wanted == 0 { Err(io::ErrorKind::AddrInUse.into()) } else { try_port(wanted) };
+    let chance = RandomState::new();
+    for attempt in 0..TRIES {
         if result.is_ok() {
             break;
         }
-        result = try_port(0);
+        let step = chance.hash_one(attempt) % u64::from(OTHERS.end - OTHERS.start);
+        result = try_port(OTHERS.start.saturating_add(u16::try_from(step).unwrap_or(0)));
     }
     result
 }
