@@ -1,6 +1,6 @@
 //! One JSON object per request, written by a thread of its own so that a slow disk or pipe never holds a request.
 //!
-//! Requests append to one buffer; the writer takes it whole, at most every [`BATCH`], so that a busy node does not wake a
+//! Requests append to one buffer; the writer takes it whole, at most every 100 ms, so that a busy node does not wake a
 //! thread for each line. The buffer is bounded; what does not fit is dropped and counted.
 
 use std::{
