@@ -19,7 +19,7 @@ use tokio::sync::watch;
 use crate::{
     body::{BodyError, BodyStream},
     key::KeyHash,
-    stored::{Position, ResponseHead, Scopes, StoredRef},
+    stored::{Lifetime, Position, ResponseHead, Scopes, StoredRef},
     waterfall::{Attempt, Failure, Fetched},
 };
 
@@ -70,10 +70,8 @@ pub struct About {
     pub variant: String,
     /// Fields that select the variant.
     pub vary: Vec<String>,
-    /// Freshness left at the head's arrival, in ms.
-    pub fresh_ms: u64,
-    /// Age at the head's arrival, in ms.
-    pub age_ms: u64,
+    /// Freshness.
+    pub lifetime: Lifetime,
     /// Where it comes from.
     pub origins: Arc<Origins>,
     /// Names for purges, for what is made from it.
@@ -117,6 +115,12 @@ impl Growing {
         self.body.send_modify(|body| {
             body.end.get_or_insert(result);
         });
+    }
+
+    /// Whether anybody reads it.
+    #[must_use]
+    pub fn is_read(&self) -> bool {
+        !self.readers.lock().is_empty()
     }
 
     /// The whole body as one buffer; call it once after the last push.

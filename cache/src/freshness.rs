@@ -226,6 +226,7 @@ pub fn judge(lifetime: &Lifetime, coverage: Coverage, request: &RequestDirective
     let validate = Use::Validate { stale_if_error: opens(lifetime.stale_if_error_ms) };
     match coverage {
         Coverage::Dead => Use::Never,
+        Coverage::Unknown => validate,
         Coverage::Clear | Coverage::Stale if wants_newer(request, age) => validate,
         Coverage::Clear if is_fresh && !lifetime.always_validate => Use::Fresh,
         Coverage::Clear | Coverage::Stale if opens(lifetime.stale_while_revalidate_ms) => {

@@ -80,8 +80,10 @@ pub struct PurgeEvent {
 pub enum Coverage {
     /// No purge touches it.
     Clear,
-    /// Softly purged, or its history is unknown (another epoch, a gap): validate before use; stale use is allowed.
+    /// Softly purged: no longer fresh; stale use is allowed.
     Stale,
+    /// Its history is unknown (another epoch, a gap in the log), so that it may have been purged: validate before use.
+    Unknown,
     /// Purged: never serve it.
     Dead,
 }

@@ -10,7 +10,7 @@ use percent_encoding::percent_decode_str;
 #[cfg(test)]
 mod tests;
 
-/// The path, with hexadecimal digits of escapes in upper case (RFC 3986 section 6.2.2.1), and the part of the query that
+/// The path, with equivalent escapes written one way (RFC 3986 section 6.2.2), and the part of the query that
 /// the rule keeps. Fragment, empty parameters and an empty query are dropped. The result begins with `/`; normalising it
 /// again changes nothing.
 ///
@@ -59,18 +59,47 @@ fn decoded(name: &str) -> Vec<u8> {
     percent_decode_str(&name.replace('+', " ")).collect()
 }
 
-/// Appends `text` with the digits of every `%xx` in upper case; a `%` without two of them stays as it is.
+/// Appends `text` with equivalent escapes written one way (RFC 3986 section 6.2.2): digits in upper case, unreserved
+/// characters plain, everything outside ASCII escaped. A `%` without two digits stays as it is.
 fn push_canonical(target: &mut String, text: &str) {
-    let mut pieces = text.split('%');
-    target.push_str(pieces.next().unwrap_or_default());
-    for piece in pieces {
-        target.push('%');
-        match piece.split_at_checked(2) {
-            Some((digits, rest)) if digits.bytes().all(|byte| byte.is_ascii_hexdigit()) => {
-                target.push_str(&digits.to_ascii_uppercase());
-                target.push_str(rest);
+    let mut rest = text.as_bytes();
+    while let Some((byte, tail)) = rest.split_first() {
+        rest = tail;
+        if *byte != b'%' {
+            push_byte(target, *byte);
+            continue;
+        }
+        match tail.split_first_chunk::<2>().and_then(|(digits, after)| Some((escaped(*digits)?, after))) {
+            Some((decoded, after)) => {
+                if is_unreserved(decoded) {
+                    target.push(char::from(decoded));
+                } else {
+                    push_escape(target, decoded);
+                }
+                rest = after;
             }
-            _ => target.push_str(piece),
+            None => target.push('%'),
         }
     }
+}
+
+fn push_byte(target: &mut String, byte: u8) {
+    if byte.is_ascii() { target.push(char::from(byte)) } else { push_escape(target, byte) }
+}
+
+fn push_escape(target: &mut String, byte: u8) {
+    const DIGITS: [char; 16] =
+        ['0', '1', '2', '3', '4', '5', '6', '7', '8', '9', 'A', 'B', 'C', 'D', 'E', 'F'];
+    target.push('%');
+    target.extend([byte >> 4, byte & 15].into_iter().filter_map(|digit| DIGITS.get(usize::from(digit))));
+}
+
+fn escaped(digits: [u8; 2]) -> Option<u8> {
+    let [high, low] = digits.map(|digit| char::from(digit).to_digit(16));
+    u8::try_from(high? * 16 + low?).ok()
+}
+
+/// RFC 3986 section 2.3.
+const fn is_unreserved(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~')
 }

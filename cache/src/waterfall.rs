@@ -75,6 +75,12 @@ pub struct Failure {
 }
 
 impl Failure {
+    /// The same without the origin's own words, for whoever did not ask for them.
+    #[must_use]
+    pub fn without_page(&self) -> Self {
+        Self { error_page: None, ..self.clone() }
+    }
+
     /// Whether time, rather than a refusal, ended the last attempt (504 instead of 502).
     #[must_use]
     pub fn timed_out(&self) -> bool {

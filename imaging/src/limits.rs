@@ -12,8 +12,10 @@ use crate::sniff::Header;
 pub struct Limits {
     /// Bytes of the encoded source.
     pub source_bytes_max: u64,
-    /// Pixels of the source, and of the rendering.
+    /// Pixels of the source.
     pub source_pixels_max: u64,
+    /// Pixels of a rendering that is larger than its source: encoders take tens of bytes for each.
+    pub result_pixels_max: u64,
     /// Longest side of the source, and of the rendering, in pixels.
     pub side_max: u32,
     /// Bytes of memory that decoding one source may take.
@@ -25,6 +27,7 @@ impl Default for Limits {
         Self {
             source_bytes_max: 30 << 20,
             source_pixels_max: 50_000_000,
+            result_pixels_max: 16_777_216,
             side_max: 16_384,
             decode_bytes_max: 512 << 20,
         }
@@ -58,11 +61,24 @@ impl Limits {
         Ok(())
     }
 
-    /// Judges the size of a picture, source or rendering.
+    /// Judges the size of a source.
     ///
     /// # Errors
     /// As [`Limits::check_header`].
     pub fn check_size(&self, width: u32, height: u32) -> Result<(), Error> {
+        self.check(width, height, self.source_pixels_max)
+    }
+
+    /// Judges the size of a rendering of a source that has passed: no larger than the source, or than the bound for
+    /// enlarged ones.
+    ///
+    /// # Errors
+    /// As [`Limits::check_header`].
+    pub fn check_result(&self, width: u32, height: u32, source_pixels: u64) -> Result<(), Error> {
+        self.check(width, height, self.result_pixels_max.max(source_pixels))
+    }
+
+    fn check(&self, width: u32, height: u32, pixels_max: u64) -> Result<(), Error> {
         let side = width.max(height);
         if width == 0 || height == 0 {
             return Err(Error::Undecodable { reason: "the picture has no pixels" });
@@ -71,8 +87,8 @@ impl Limits {
             return Err(Error::SideTooLong { side: side.into(), max: self.side_max });
         }
         let pixels = u64::from(width) * u64::from(height);
-        if pixels > self.source_pixels_max {
-            return Err(Error::TooManyPixels { pixels, max: self.source_pixels_max });
+        if pixels > pixels_max {
+            return Err(Error::TooManyPixels { pixels, max: pixels_max });
         }
         Ok(())
     }
@@ -83,8 +99,13 @@ mod tests {
     use super::*;
     use crate::sniff::SourceFormat;
 
-    const LIMITS: Limits =
-        Limits { source_bytes_max: 10, source_pixels_max: 1_000, side_max: 100, decode_bytes_max: 3_000 };
+    const LIMITS: Limits = Limits {
+        source_bytes_max: 10,
+        source_pixels_max: 1_000,
+        result_pixels_max: 1_000,
+        side_max: 100,
+        decode_bytes_max: 3_000,
+    };
 
     fn header(width: u32, height: u32, decode_bytes_per_pixel: u32) -> Header {
         Header { format: SourceFormat::Png, width, height, decode_bytes_per_pixel }

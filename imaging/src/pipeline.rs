@@ -141,7 +141,11 @@ pub fn admit(source: &[u8], transform: &Transform, limits: &Limits) -> Result<He
 
 fn bounded_plan(seen: Size, transform: &Transform, limits: &Limits) -> Result<Plan, Error> {
     let plan = geometry::plan(seen, transform);
-    limits.check_size(plan.canvas.width, plan.canvas.height)?;
+    limits.check_result(
+        plan.canvas.width,
+        plan.canvas.height,
+        u64::from(seen.width) * u64::from(seen.height),
+    )?;
     Ok(plan)
 }
 

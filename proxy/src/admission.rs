@@ -144,6 +144,9 @@ fn request_line(line: &[u8]) -> Result<(), Refusal> {
     if !version.starts_with(b"HTTP/1.") {
         return Err(Refusal::new(505, "HTTP/1.0, HTTP/1.1 and HTTP/2 are spoken here"));
     }
+    if !target.iter().all(u8::is_ascii_graphic) {
+        return Err(Refusal::new(400, "the target has bytes that must be percent-encoded"));
+    }
     let is_absolute = target.iter().position(|byte| *byte == b':').is_some_and(|colon| {
         target.get(..colon).is_some_and(|scheme| {
             scheme.eq_ignore_ascii_case(b"http") || scheme.eq_ignore_ascii_case(b"https")
@@ -318,6 +321,10 @@ mod tests {
             ("GET a HTTP/1.1", 400),
             ("GET  /a HTTP/1.1", 400),
             ("GET /a", 400),
+            ("GET /a\x01 HTTP/1.1", 400),
+            ("GET /\u{fc} HTTP/1.1", 400),
+            ("GET @evil/x HTTP/1.1", 400),
+            ("GET evil:80 HTTP/1.1", 400),
             ("GET /a HTTP/9.9", 505),
             ("GET ftp://h/ HTTP/1.1", 400),
         ] {

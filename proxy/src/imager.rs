@@ -80,7 +80,7 @@ impl Studio {
         let varies = transform.format == Format::Auto;
         let sent = client.headers.get(header::ACCEPT).and_then(|value| value.to_str().ok());
         let accept = negotiate::key_class(transform.format, negotiate::accept_class(sent));
-        let variant = format!("image;{transform};{}", accept.as_str());
+        let variant = format!("{}image;{transform};{}", source.key.variant, accept.as_str());
         let key = Key { variant, ..source.key.clone() };
         source.headers.remove(header::ACCEPT);
         let imager = Imager {
@@ -122,10 +122,15 @@ fn source_request(route: &SiteRoute, source: &Source, client: &Request) -> Resul
                             format!("ERROR 9406: {authority} is not an allowed image source of this site");
                         Refusal::new(403, message)
                     })?;
+                let mut key = key::plain(&route.site, &host, path_and_query);
+                if scheme.as_str() == "http" {
+                    // whoever is on the way can change it, so that it must not stand in for the other
+                    key.variant = "http".to_owned();
+                }
                 Request {
-                    key: key::plain(&route.site, &host, path_and_query),
+                    path_and_query: key.target.clone(),
+                    key,
                     host,
-                    path_and_query: path_and_query.clone(),
                     waterfall: Arc::clone(waterfall),
                     ..client.clone()
                 }
@@ -136,7 +141,7 @@ fn source_request(route: &SiteRoute, source: &Source, client: &Request) -> Resul
         return Err(Refusal::new(400, "ERROR 9403: the source of an image URL can't be an image URL"));
     }
     request.method = Method::GET;
-    request.headers = source_headers(&client.headers);
+    request.headers = source_headers();
     Ok(request)
 }
 
@@ -144,12 +149,13 @@ fn local_source(route: &SiteRoute, host: &str, target: &str, client: &Request) -
     key::request(route, Method::GET, host, target, HeaderMap::new(), client.request_id)
 }
 
-/// A source is the same for everybody: nothing of the client goes to the origin but its name.
-fn source_headers(client: &HeaderMap) -> HeaderMap {
+/// A source is the same for everybody: nothing of the client goes to its origin.
+fn source_headers() -> HeaderMap {
     let mut headers = HeaderMap::new();
-    if let Some(agent) = client.get(header::USER_AGENT) {
-        headers.insert(header::USER_AGENT, agent.clone());
-    }
+    headers.insert(
+        header::USER_AGENT,
+        HeaderValue::from_static(concat!("overfall/", env!("CARGO_PKG_VERSION"))),
+    );
     headers.insert(header::ACCEPT, HeaderValue::from_static("image/*"));
     headers
 }

@@ -31,12 +31,14 @@ pub fn request(
     headers: HeaderMap,
     request_id: u128,
 ) -> Request {
+    let key = plain(&route.site, host, path_and_query);
     Request {
-        key: plain(&route.site, host, path_and_query),
         method,
         headers,
         host: host.to_owned(),
-        path_and_query: path_and_query.to_owned(),
+        // what is not in the key must not decide the answer, or one client could choose what another gets
+        path_and_query: key.target.clone(),
+        key,
         policy: std::sync::Arc::clone(&route.policy),
         waterfall: std::sync::Arc::clone(&route.waterfall),
         request_id,
@@ -71,16 +73,35 @@ pub fn split_url(url: &str) -> Result<(String, String), Refusal> {
 pub fn purge_url(routes: &Routes, site: Option<&str>, url: &str) -> Result<Vec<Selector>, String> {
     let mut selectors = Vec::new();
     for (host, target) in places(routes, site, url)? {
-        let route = routes.find(&host);
         let (host, target) = match target.strip_prefix(IMAGE_PREFIX) {
             Some(rest) => image_source(&host, rest)?,
             None => (host, target),
         };
-        let rule = route.map_or(&QueryRule::All, |route| &route.site.query);
-        let target = target::normalise(&target, rule);
-        selectors.push(Selector::url(&host, &target).map_err(|error| error.to_string())?);
+        for rule in rules(routes, &host)? {
+            let target = target::normalise(&target, rule);
+            let selector = Selector::url(&host, &target).map_err(|error| error.to_string())?;
+            if !selectors.contains(&selector) {
+                selectors.push(selector);
+            }
+        }
     }
     Ok(selectors)
+}
+
+/// The query rules under which responses of a host may be stored: its site's, or those of the sites that take images
+/// from it.
+fn rules<'a>(routes: &'a Routes, host: &str) -> Result<Vec<&'a QueryRule>, String> {
+    let takes_from =
+        |site: &Site| site.images.iter().any(|images| images.sources.iter().any(|source| source == host));
+    let sites = routes.sites().iter().map(|route| &route.site);
+    let rules: Vec<_> = sites
+        .filter(|site| site.hosts.iter().any(|own| own == host) || takes_from(site))
+        .map(|site| &site.query)
+        .collect();
+    if rules.is_empty() {
+        return Err(format!("no site has the host {host:?}, and none takes images from it"));
+    }
+    Ok(rules)
 }
 
 /// Selectors for `host/path-prefix`, with or without a scheme, or `/path-prefix` of a named site.
@@ -96,6 +117,13 @@ pub fn purge_prefix(routes: &Routes, site: Option<&str>, prefix: &str) -> Result
         if has_scheme || prefix.starts_with('/') { prefix.to_owned() } else { format!("https://{prefix}") };
     let places = places(routes, site, &url)?;
     let build = |(host, target): (String, String)| {
+        rules(routes, &host)?;
+        let target = target::normalise(&target, &QueryRule::None);
+        if target.starts_with(IMAGE_PREFIX) {
+            return Err(format!(
+                "renderings go with their source: give the source's prefix, not {IMAGE_PREFIX}"
+            ));
+        }
         Selector::prefix(&host, &target).map_err(|error| error.to_string())
     };
     places.into_iter().map(build).collect()
@@ -108,6 +136,7 @@ pub fn purge_prefix(routes: &Routes, site: Option<&str>, prefix: &str) -> Result
 pub fn purge_host(routes: &Routes, site: Option<&str>, host: &str) -> Result<Selector, String> {
     let host = canonical_host(host).map_err(|refusal| refusal.message)?;
     belongs(routes, site, &host)?;
+    rules(routes, &host)?;
     Selector::host(&host).map_err(|error| error.to_string())
 }
 

@@ -38,6 +38,8 @@ use crate::{
 const FOLDER_BYTES_MAX: u64 = 10 * 1024 * 1024 * 1024;
 /// Share of the memory budget that growing bodies may take.
 const FILLING_SHARE: u64 = 2;
+/// Time that a stopping node gives its tiers.
+const FLUSH_PATIENCE: Duration = Duration::from_secs(5);
 /// Time that a starting node waits for its purge log before it serves.
 const PURGE_LOG_PATIENCE: Duration = Duration::from_secs(10);
 
@@ -157,8 +159,13 @@ impl Node {
 
     /// Makes what was stored durable and stops following the purge log.
     pub async fn stop(&self) {
-        self.engine.flush().await;
-        self.hybrid.close().await;
+        let durable = async {
+            self.engine.flush().await;
+            self.hybrid.close().await;
+        };
+        if tokio::time::timeout(FLUSH_PATIENCE, durable).await.is_err() {
+            tracing::warn!("a tier did not take what waited for it; that much is lost to it");
+        }
         let follower = self.follower.lock().take();
         if let Some(follower) = follower {
             follower.abort();

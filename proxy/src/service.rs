@@ -40,6 +40,24 @@ const HEALTH_PATH: &str = "/healthz";
 const LOOP_MARKS_MAX: usize = 3;
 /// Logged when the client left before a head was written.
 const CLIENT_GONE: u16 = 499;
+/// Fields with which a client could change an answer that others will get: origins act on them, and no key holds them.
+const UNKEYED: [&str; 15] = [
+    "forwarded",
+    "true-client-ip",
+    "x-client-ip",
+    "x-forwarded-for",
+    "x-forwarded-host",
+    "x-forwarded-port",
+    "x-forwarded-proto",
+    "x-forwarded-scheme",
+    "x-forwarded-server",
+    "x-host",
+    "x-http-method-override",
+    "x-method-override",
+    "x-original-url",
+    "x-real-ip",
+    "x-rewrite-url",
+];
 /// A client must take bytes within this time.
 const WRITE_TIMEOUT: Duration = Duration::from_secs(30);
 
@@ -105,6 +123,9 @@ impl Edge {
         }
         let mut headers = fields::end_to_end_request(&request.headers);
         headers.remove(header::HOST);
+        for name in UNKEYED {
+            headers.remove(name);
+        }
         let plain = key::request(&route, request.method.clone(), host, target, headers, ctx.request_id);
         match target.strip_prefix(IMAGE_PREFIX) {
             Some(rest) => {
@@ -254,9 +275,8 @@ impl ProxyHttp for Edge {
         ctx: &mut Ctx,
     ) -> Result<()> {
         let Some(origin) = ctx.route.as_ref().and_then(|route| route.pass_to.as_ref()) else { return Ok(()) };
-        if let OriginTarget::Http { path, .. } = &origin.target
-            && !path.is_empty()
-        {
+        if let OriginTarget::Http { path, .. } = &origin.target {
+            // always in origin form, whatever form the client used
             upstream.set_raw_path(format!("{path}{}", ctx.target).as_bytes())?;
         }
         upstream.insert_header(header::HOST, origin.host.as_deref().unwrap_or(&ctx.host))?;

@@ -23,6 +23,7 @@ mod logs;
 mod malformed;
 mod origins;
 mod pictures;
+mod poisoning;
 mod purge;
 mod quick_start;
 mod restart;

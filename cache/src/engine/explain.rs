@@ -153,6 +153,7 @@ const fn state(usage: Use, coverage: Coverage) -> &'static str {
     match (coverage, usage) {
         (Coverage::Dead, _) | (_, Use::Never) => "purged",
         (Coverage::Stale, _) => "softly purged",
+        (Coverage::Unknown, _) => "of unknown history, validated before use",
         (Coverage::Clear, Use::Fresh) => "fresh",
         (Coverage::Clear, Use::StaleWhileRevalidate) => "stale, served while revalidating",
         (Coverage::Clear, Use::Validate { .. }) => "stale, validated before use",

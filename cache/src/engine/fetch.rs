@@ -3,7 +3,10 @@
 //! The leader's work runs in a task of its own, so that a client who leaves does not end what others wait for.
 //! Dropping the future of [`Engine::serve`] abandons only the waiting; an unshareable response is dropped with it.
 
-use std::sync::{Arc, atomic::Ordering};
+use std::{
+    sync::{Arc, atomic::Ordering},
+    time::Duration,
+};
 
 use futures_util::StreamExt as _;
 use http::{HeaderValue, Method, StatusCode, header};
@@ -33,6 +36,9 @@ use crate::{
 
 /// How often a follower may find itself on a flight of another variant before it fetches for itself.
 const RESTARTS_MAX: usize = 3;
+
+/// How long a fill goes on when its clients have left: enough for a response worth keeping, too short for a drip.
+const ABANDONED_MAX: Duration = Duration::from_secs(10);
 
 /// What a leader needs to know about the slot that it fills.
 struct Errand {
@@ -142,8 +148,14 @@ impl Engine {
                         place = Place { hash: key.hash(), key, found: None };
                         continue;
                     }
+                    let now = self.clock.now();
+                    if seat.is_none()
+                        && freshness::age_ms(&growing.about.lifetime, now) >= growing.about.lifetime.fresh_ms
+                    {
+                        break;
+                    }
                     let kept = seat.and_then(|seat| seat.take());
-                    if let Some(answer) = answer_growing(request, &growing, kept, &trace) {
+                    if let Some(answer) = answer_growing(request, &growing, kept, now, &trace) {
                         return Ok(answer);
                     }
                 }
@@ -157,7 +169,11 @@ impl Engine {
                     let Some(fetched) = seat.and_then(|_| flight.take_private()) else { break };
                     return Ok(pass(request, fetched, trace, reason));
                 }
-                Head::Failed(failure) => return self.fall_back(request, stale, failure, trace),
+                Head::Failed(failure) => {
+                    // an error page was made for the leading request alone
+                    let failure = if seat.is_some() { failure } else { Arc::new(failure.without_page()) };
+                    return self.fall_back(request, stale, failure, trace);
+                }
                 Head::Pending => break,
             }
         }
@@ -305,8 +321,7 @@ impl Lead {
             length,
             variant: draft.key.variant.clone(),
             vary: draft.vary.clone(),
-            fresh_ms: lifetime.fresh_ms,
-            age_ms: freshness::age_ms(&lifetime, engine.clock.now()),
+            lifetime,
             origins: Arc::clone(&origins),
             scopes: draft.scopes.clone(),
             position: draft.position,
@@ -345,7 +360,13 @@ impl Lead {
         let mut filling = Filling { engine, bytes: 0 };
         let mut keeps = true;
         let mut received = 0_u64;
+        let mut abandoned: Option<Instant> = None;
         while let Some(chunk) = stream.next().await {
+            if growing.is_read() {
+                abandoned = None;
+            } else if abandoned.get_or_insert_with(Instant::now).elapsed() > ABANDONED_MAX {
+                return Ok(None);
+            }
             let chunk = match chunk {
                 Ok(chunk) => chunk,
                 Err(error) => {
@@ -480,14 +501,18 @@ fn answer_growing(
     request: &Request,
     growing: &Arc<Growing>,
     kept: Option<BodyStream>,
+    now: Millis,
     trace: &Trace,
 ) -> Option<Answer> {
+    let age_ms = freshness::age_ms(&growing.about.lifetime, now);
     let mut trace = served(trace.clone(), Served::Fetched);
     trace.stored = true;
     trace.attempts = Arc::new(growing.about.origins.attempts.clone());
-    trace.ttl_ms = i64::try_from(growing.about.fresh_ms).unwrap_or(i64::MAX);
+    let fresh_ms = growing.about.lifetime.fresh_ms;
+    trace.ttl_ms =
+        i64::try_from(fresh_ms).unwrap_or(i64::MAX).saturating_sub(i64::try_from(age_ms).unwrap_or(i64::MAX));
     let source = Some(provenance(&request.key, growing.about.position, &growing.about.scopes));
-    let age = HeaderValue::from(growing.about.age_ms / 1000);
+    let age = HeaderValue::from(age_ms / 1000);
     if validation::client_condition(&request.headers, &growing.about.head, &request.method)
         == Condition::NotModified
     {

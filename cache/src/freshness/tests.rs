@@ -355,3 +355,11 @@ proptest! {
         assert_ne!(usage, Use::Never, "only a purge says so");
     }
 }
+
+#[test]
+fn an_unknown_history_is_validated_first_and_never_served_behind_a_validation() {
+    let stored =
+        of(&SITE, 200, &[("cache-control", "max-age=60, stale-while-revalidate=60, stale-if-error=60")]);
+    let usage = judge(&stored, Coverage::Unknown, &RequestDirectives::default(), NOW);
+    assert_eq!(usage, Use::Validate { stale_if_error: true });
+}

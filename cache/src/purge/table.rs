@@ -135,7 +135,7 @@ impl Table {
 
     /// Judges a stored response against everything taken in so far.
     ///
-    /// A response of another epoch is at best stale, and dead when a hard purge that may be later names it.
+    /// A response of another epoch is at best of unknown history, and dead when a hard purge that may be later names it.
     #[must_use]
     pub fn coverage(&self, stored: &Stored) -> Coverage {
         if self.front.load().clears(stored.position) {
@@ -299,11 +299,12 @@ impl Inner {
         }
         let is_dead = marks.hard > at.seq
             || self.epochs.iter().skip(later).any(|epoch| epoch.scopes.naming(naming, stored).hard > 0);
-        let is_elsewhere = at.epoch != self.front.position.epoch;
-        match (is_dead, is_elsewhere || at.seq < self.front.floor || marks.soft > at.seq) {
-            (true, _) => Coverage::Dead,
-            (false, true) => Coverage::Stale,
-            (false, false) => Coverage::Clear,
+        let is_unknown = at.epoch != self.front.position.epoch || at.seq < self.front.floor;
+        match (is_dead, is_unknown, marks.soft > at.seq) {
+            (true, ..) => Coverage::Dead,
+            (false, true, _) => Coverage::Unknown,
+            (false, false, true) => Coverage::Stale,
+            (false, false, false) => Coverage::Clear,
         }
     }
 

@@ -206,6 +206,13 @@ impl Reply {
         Self { status: 200, fields: Vec::new(), script: Script::Slam }
     }
 
+    /// Another status.
+    #[must_use]
+    pub fn with_status(mut self, status: u16) -> Self {
+        self.status = status;
+        self
+    }
+
     /// Adds a field. With an `ETag`, a matching `If-None-Match` is answered with 304.
     #[must_use]
     pub fn with(mut self, name: &str, value: &str) -> Self {

@@ -136,7 +136,7 @@ fn another_epoch_is_stale_and_dies_by_later_hard_purges() {
     let next = Position { epoch: EPOCH + 1, seq: 1 };
     table.gap(next);
     assert_eq!(table.coverage(&response(at(2))), Coverage::Dead, "purged before the epoch ended");
-    assert_eq!(table.coverage(&response(at(3))), Coverage::Stale, "fetched after that purge");
+    assert_eq!(table.coverage(&response(at(3))), Coverage::Unknown, "fetched after that purge");
     assert_eq!(table.coverage(&response(next)), Coverage::Clear);
     let later = Position { epoch: EPOCH + 1, seq: 2 };
     table.apply(later, &event(Mode::Hard, vec![Selector::host("www.example").unwrap()]));
@@ -151,7 +151,7 @@ fn epochs_are_forgotten_towards_stale() {
     for epoch in 100..110 {
         table.apply(Position { epoch, seq: 1 }, &event(Mode::Hard, vec![Selector::site("blog").unwrap()]));
     }
-    assert_eq!(table.coverage(&response(at(0))), Coverage::Stale);
+    assert_eq!(table.coverage(&response(at(0))), Coverage::Unknown);
     assert_eq!(table.position(), Position { epoch: 109, seq: 1 });
     assert!(table.scopes() <= EPOCHS_MAX);
 }
@@ -163,7 +163,7 @@ fn a_returning_epoch_is_not_trusted() {
     table.gap(Position { epoch: EPOCH + 1, seq: 0 });
     table.gap(at(4));
     assert_eq!(table.position(), at(4));
-    assert_eq!(table.coverage(&response(at(8))), Coverage::Stale);
+    assert_eq!(table.coverage(&response(at(8))), Coverage::Unknown);
 }
 
 #[test]
@@ -171,7 +171,7 @@ fn a_gap_makes_everything_before_it_stale() {
     let table = table();
     table.gap(at(10));
     assert_eq!(table.position(), at(10));
-    assert_eq!(table.coverage(&response(at(9))), Coverage::Stale);
+    assert_eq!(table.coverage(&response(at(9))), Coverage::Unknown);
     assert_eq!(table.coverage(&response(at(10))), Coverage::Clear);
     assert!(table.covers_key_since("shop", "www.example", "/x", at(9)));
     assert!(!table.covers_key_since("shop", "www.example", "/x", at(10)));
@@ -184,7 +184,7 @@ fn a_log_that_went_back_makes_everything_up_to_its_old_end_stale() {
     table.gap(at(6));
     assert_eq!(table.position(), at(6));
     for seq in 0..10 {
-        assert_eq!(table.coverage(&response(at(seq))), Coverage::Stale, "{seq}");
+        assert_eq!(table.coverage(&response(at(seq))), Coverage::Unknown, "{seq}");
     }
     assert!(
         !table.covers_key_since("shop", "www.example", "/x", at(10)),
@@ -197,8 +197,8 @@ fn distrust_leaves_the_position_and_new_fills_alone() {
     let table = table();
     table.distrust(at(10));
     assert_eq!(table.position(), at(0));
-    assert_eq!(table.coverage(&response(at(9))), Coverage::Stale);
-    assert_eq!(table.coverage(&response(at(0))), Coverage::Stale, "it can't be told from the old history");
+    assert_eq!(table.coverage(&response(at(9))), Coverage::Unknown);
+    assert_eq!(table.coverage(&response(at(0))), Coverage::Unknown, "it can't be told from the old history");
     assert!(!table.covers_key_since("shop", "www.example", "/x", at(0)), "fills must still be shared");
     table.distrust(Position { epoch: EPOCH + 1, seq: 99 });
     assert_eq!(table.coverage(&response(at(10))), Coverage::Clear);
@@ -248,7 +248,7 @@ fn one_event_larger_than_the_bound_is_widened_too() {
     let selectors = (0..50).map(|n| Selector::prefix("www.example", &format!("/p{n}")).unwrap()).collect();
     table.apply(at(1), &event(Mode::Hard, selectors));
     assert!(table.scopes() <= 4);
-    assert_eq!(table.coverage(&response(at(0))), Coverage::Stale);
+    assert_eq!(table.coverage(&response(at(0))), Coverage::Unknown);
     assert_eq!(table.coverage(&response(at(1))), Coverage::Clear);
 }
 
@@ -341,7 +341,8 @@ const fn rank(coverage: Coverage) -> u8 {
     match coverage {
         Coverage::Clear => 0,
         Coverage::Stale => 1,
-        Coverage::Dead => 2,
+        Coverage::Unknown => 2,
+        Coverage::Dead => 3,
     }
 }
 
