@@ -60,7 +60,7 @@ fn decoded(name: &str) -> Vec<u8> {
 }
 
 /// Appends `text` with equivalent escapes written one way (RFC 3986 section 6.2.2): digits in upper case, unreserved
-/// characters plain, everything outside ASCII escaped. A `%` without two digits stays as it is.
+/// characters plain, everything outside ASCII escaped, and a `%` that escapes nothing as well.
 fn push_canonical(target: &mut String, text: &str) {
     let mut rest = text.as_bytes();
     while let Some((byte, tail)) = rest.split_first() {
@@ -78,7 +78,8 @@ fn push_canonical(target: &mut String, text: &str) {
                 }
                 rest = after;
             }
-            None => target.push('%'),
+            // one that escapes nothing must not begin to when its neighbours are rewritten
+            None => push_escape(target, b'%'),
         }
     }
 }
