@@ -24,7 +24,7 @@ use crate::{
     origin::OriginRequest,
     policy::Policy,
     purge::Table,
-    stored::{ResponseHead, Stored, StoredRef},
+    stored::{Kind, ResponseHead, Stored, StoredRef},
     tier::{Tier, hybrid::Hybrid},
     waterfall::{Attempt, Failure, Waterfall},
 };
@@ -256,7 +256,7 @@ impl Engine {
     fn store(&self, stored: StoredRef) {
         self.counters.stored.fetch_add(1, Ordering::Relaxed);
         let hash = stored.key.hash();
-        if !stored.vary.is_empty() && !stored.is_vary_marker {
+        if !stored.vary.is_empty() && stored.kind == Kind::Response {
             self.place(Arc::new(vary_marker(&stored)));
         }
         self.place_at(hash, stored);
@@ -307,7 +307,8 @@ fn vary_marker(stored: &Stored) -> Stored {
         position: stored.position,
         scopes: stored.scopes.clone(),
         vary: stored.vary.clone(),
-        is_vary_marker: true,
+        codings: Vec::new(),
+        kind: Kind::VaryMarker,
     }
 }
 

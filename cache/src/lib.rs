@@ -4,6 +4,7 @@ pub mod body;
 pub mod bus;
 pub mod cache_control;
 pub mod clock;
+pub mod encoding;
 pub mod engine;
 pub mod fields;
 pub mod flight;

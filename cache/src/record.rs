@@ -1,14 +1,14 @@
 //! Stored responses as bytes, for tiers that outlive the process.
 //!
-//! One record holds one response with its whole key. Layout, version 1, all numbers little-endian:
+//! One record holds one response with its whole key. Layout, version 2, all numbers little-endian:
 //!
 //! | part | bytes |
 //! |---|---|
 //! | magic `ovrf`, version, flags, status | 4 + 1 + 1 + 2 |
 //! | length of the whole record, of the fields part, of the body | 8 + 4 + 8 |
-//! | received, initial age, fresh, stale-while-revalidate, stale-if-error, epoch, seq | 7 × 8 |
-//! | fields part: key, response fields, surrogate keys, sources, vary | as said above |
-//! | body | as said above |
+//! | received, initial age, fresh, stale-while-revalidate, stale-if-error, epoch, seq, extent | 8 × 8 |
+//! | fields part: key, response fields, surrogate keys, sources, vary, codings with their lengths | as said above |
+//! | body, then the body in each coding | as said above |
 //! | `XxHash3_128` of everything before it | 16 |
 //!
 //! The hash is checked before anything else is believed, so a flipped, cut, padded or mixed-up record is an error
@@ -23,8 +23,9 @@ use twox_hash::XxHash3_128;
 
 use crate::{
     clock::Millis,
+    encoding::{Coded, Coding},
     key::Key,
-    stored::{Lifetime, Position, ResponseHead, Scopes, Stored, StoredRef},
+    stored::{Kind, Lifetime, Position, ResponseHead, Scopes, Stored, StoredRef},
 };
 
 /// Longest record, in bytes.
@@ -66,7 +67,7 @@ pub enum RecordError {
 ///
 /// ```
 /// use overfall_cache::record;
-/// # use overfall_cache::{clock::Millis, key::Key, stored::{Lifetime, Position, ResponseHead, Scopes, Stored}};
+/// # use overfall_cache::{clock::Millis, key::Key, stored::{Kind, Lifetime, Position, ResponseHead, Scopes, Stored}};
 /// # let key = Key { site: "a".into(), host: "a.example".into(), target: "/".into(), variant: String::new() };
 /// # let stored = Stored {
 /// #     key: key.clone(),
@@ -76,7 +77,7 @@ pub enum RecordError {
 /// #         received: Millis(1), initial_age_ms: 0, fresh_ms: 60_000, stale_while_revalidate_ms: 0,
 /// #         stale_if_error_ms: 0, always_validate: false, never_stale: false,
 /// #     },
-/// #     position: Position::default(), scopes: Scopes::default(), vary: vec![], is_vary_marker: false,
+/// #     position: Position::default(), scopes: Scopes::default(), vary: vec![], codings: vec![], kind: Kind::Response,
 /// # };
 /// let bytes = record::encode(&stored)?.into();
 /// let again = record::decode(&bytes, &key)?.expect("the same key");
@@ -88,9 +89,9 @@ pub enum RecordError {
 /// [`RecordError::TooLarge`] over [`RECORD_BYTES_MAX`], [`FIELDS_BYTES_MAX`] or [`LIST_ITEMS_MAX`].
 pub fn encode(stored: &Stored) -> Result<Vec<u8>, RecordError> {
     let front = front(stored)?;
-    let mut record = Vec::with_capacity(front.len() + stored.body.len() + HASH_BYTES);
+    let mut record = Vec::with_capacity(front.len() + bodies_bytes(stored) + HASH_BYTES);
     record.extend_from_slice(&front);
-    record.extend_from_slice(&stored.body);
+    bodies(stored).for_each(|body| record.extend_from_slice(body));
     let hash = XxHash3_128::oneshot(&record);
     record.extend_from_slice(&hash.to_le_bytes());
     Ok(record)
@@ -110,13 +111,13 @@ impl Prepared {
         let front = front(&stored)?;
         let mut hasher = XxHash3_128::new();
         hasher.write(&front);
-        hasher.write(&stored.body);
+        bodies(&stored).for_each(|body| hasher.write(body));
         Ok(Self { front, hash: hasher.finish_128().to_le_bytes(), stored })
     }
 
     /// Bytes of the record.
     pub(crate) fn length(&self) -> usize {
-        self.front.len() + self.stored.body.len() + HASH_BYTES
+        self.front.len() + bodies_bytes(&self.stored) + HASH_BYTES
     }
 
     /// The response that it will hold.
@@ -127,7 +128,7 @@ impl Prepared {
     /// Writes the same bytes as [`encode`].
     pub(crate) fn write(&self, writer: &mut impl io::Write) -> io::Result<()> {
         writer.write_all(&self.front)?;
-        writer.write_all(&self.stored.body)?;
+        bodies(&self.stored).try_for_each(|body| writer.write_all(body))?;
         writer.write_all(&self.hash)
     }
 }
@@ -147,24 +148,27 @@ pub fn decode(record: &Bytes, expected: &Key) -> Result<Option<Stored>, RecordEr
     let tags = reader.list("surrogate key", Reader::text)?;
     let sources = reader.list("source", |reader, part| Ok((reader.text(part)?, reader.text(part)?)))?;
     let vary = reader.list("vary", Reader::text)?;
+    let lengths = reader.list("coding", Reader::coding)?;
     if !reader.0.is_empty() {
         return Err(RecordError::Malformed("end"));
     }
+    let (body, codings) = take_bodies(record.slice_ref(parts.body), &lengths)?;
     let status = StatusCode::from_u16(parts.status).map_err(|_| RecordError::Malformed("status"))?;
     Ok(Some(Stored {
         key,
         head: ResponseHead { status, headers },
-        body: record.slice_ref(parts.body),
+        body,
         lifetime: parts.lifetime,
         position: parts.position,
         scopes: Scopes { tags, sources },
         vary,
-        is_vary_marker: parts.flags & FLAG_VARY_MARKER != 0,
+        codings,
+        kind: parts.kind,
     }))
 }
 
 struct Parts<'a> {
-    flags: u8,
+    kind: Kind,
     status: u16,
     lifetime: Lifetime,
     position: Position,
@@ -205,15 +209,16 @@ fn split(record: &[u8]) -> Result<Parts<'_>, RecordError> {
     if flags & !FLAGS != 0 {
         return Err(RecordError::Malformed("flags"));
     }
-    let (lifetime, position) = times(header, flags);
+    let (lifetime, position, extent) = times(header, flags);
+    let kind = kind(flags, extent)?;
     let (_, rest) = hashed.split_at_checked(HEADER_BYTES).ok_or(RecordError::Malformed("frame"))?;
     let fields_length = usize::try_from(fields_length).map_err(|_| RecordError::TooLarge("fields"))?;
     let (fields, body) = rest.split_at_checked(fields_length).ok_or(RecordError::Malformed("frame"))?;
-    Ok(Parts { flags, status, lifetime, position, fields, body })
+    Ok(Parts { kind, status, lifetime, position, fields, body })
 }
 
-/// The seven numbers at the end of the fixed part, which is known to hold them.
-fn times(mut header: &[u8], flags: u8) -> (Lifetime, Position) {
+/// The eight numbers at the end of the fixed part, which is known to hold them.
+fn times(mut header: &[u8], flags: u8) -> (Lifetime, Position, u64) {
     let lifetime = Lifetime {
         received: Millis(header.get_u64_le()),
         initial_age_ms: header.get_u64_le(),
@@ -223,13 +228,44 @@ fn times(mut header: &[u8], flags: u8) -> (Lifetime, Position) {
         always_validate: flags & FLAG_ALWAYS_VALIDATE != 0,
         never_stale: flags & FLAG_NEVER_STALE != 0,
     };
-    (lifetime, Position { epoch: header.get_u64_le(), seq: header.get_u64_le() })
+    let position = Position { epoch: header.get_u64_le(), seq: header.get_u64_le() };
+    (lifetime, position, header.get_u64_le())
+}
+
+fn kind(flags: u8, extent: u64) -> Result<Kind, RecordError> {
+    match (flags & FLAGS_KIND, extent) {
+        (0, 0) => Ok(Kind::Response),
+        (FLAG_VARY_MARKER, 0) => Ok(Kind::VaryMarker),
+        (FLAG_SLICE, 0) => Ok(Kind::Slice),
+        (FLAG_SLICED, length) => Ok(Kind::Sliced { length }),
+        _ => Err(RecordError::Malformed("kind")),
+    }
+}
+
+/// The plain body and the same in other codings, as they stand one behind the other.
+fn bodies(stored: &Stored) -> impl Iterator<Item = &Bytes> {
+    std::iter::once(&stored.body).chain(stored.codings.iter().map(|coded| &coded.body))
+}
+
+fn bodies_bytes(stored: &Stored) -> usize {
+    bodies(stored).map(Bytes::len).sum()
+}
+
+fn take_bodies(mut all: Bytes, lengths: &[(Coding, u64)]) -> Result<(Bytes, Vec<Coded>), RecordError> {
+    let mut codings = Vec::with_capacity(lengths.len());
+    for (coding, length) in lengths.iter().rev() {
+        let length = usize::try_from(*length).map_err(|_| RecordError::TooLarge("body"))?;
+        let at = all.len().checked_sub(length).ok_or(RecordError::Malformed("coding"))?;
+        codings.push(Coded { coding: *coding, body: all.split_off(at) });
+    }
+    codings.reverse();
+    Ok((all, codings))
 }
 
 /// All that stands before the body.
 fn front(stored: &Stored) -> Result<Vec<u8>, RecordError> {
     let fields = fields(stored)?;
-    let length = HEADER_BYTES + fields.len() + stored.body.len() + HASH_BYTES;
+    let length = HEADER_BYTES + fields.len() + bodies_bytes(stored) + HASH_BYTES;
     if length > RECORD_BYTES_MAX {
         return Err(RecordError::TooLarge("record"));
     }
@@ -241,7 +277,13 @@ fn front(stored: &Stored) -> Result<Vec<u8>, RecordError> {
 
 fn header(stored: &Stored, length: usize, fields_length: usize, out: &mut Vec<u8>) {
     let flag = |is_set: bool, flag: u8| if is_set { flag } else { 0 };
-    let flags = flag(stored.is_vary_marker, FLAG_VARY_MARKER)
+    let (kind, extent) = match stored.kind {
+        Kind::Response => (0, 0),
+        Kind::VaryMarker => (FLAG_VARY_MARKER, 0),
+        Kind::Slice => (FLAG_SLICE, 0),
+        Kind::Sliced { length } => (FLAG_SLICED, length),
+    };
+    let flags = kind
         | flag(stored.lifetime.always_validate, FLAG_ALWAYS_VALIDATE)
         | flag(stored.lifetime.never_stale, FLAG_NEVER_STALE);
     out.extend_from_slice(&MAGIC.to_be_bytes());
@@ -250,13 +292,20 @@ fn header(stored: &Stored, length: usize, fields_length: usize, out: &mut Vec<u8
     out.extend_from_slice(&(length as u64).to_le_bytes());
     // bounded by `fields`, far below the limit of the type
     out.extend_from_slice(&u32::try_from(fields_length).unwrap_or(u32::MAX).to_le_bytes());
-    out.extend_from_slice(&(stored.body.len() as u64).to_le_bytes());
+    out.extend_from_slice(&(bodies_bytes(stored) as u64).to_le_bytes());
     let Lifetime { received, initial_age_ms, fresh_ms, stale_while_revalidate_ms, stale_if_error_ms, .. } =
         stored.lifetime;
     let Position { epoch, seq } = stored.position;
-    for number in
-        [received.0, initial_age_ms, fresh_ms, stale_while_revalidate_ms, stale_if_error_ms, epoch, seq]
-    {
+    for number in [
+        received.0,
+        initial_age_ms,
+        fresh_ms,
+        stale_while_revalidate_ms,
+        stale_if_error_ms,
+        epoch,
+        seq,
+        extent,
+    ] {
         out.extend_from_slice(&number.to_le_bytes());
     }
 }
@@ -284,6 +333,11 @@ fn fields(stored: &Stored) -> Result<Vec<u8>, RecordError> {
     out.count(stored.vary.len())?;
     for name in &stored.vary {
         out.text(name)?;
+    }
+    out.count(stored.codings.len())?;
+    for coded in &stored.codings {
+        out.text(coded.coding.token())?;
+        out.bytes(&(coded.body.len() as u64).to_le_bytes())?;
     }
     Ok(out.0)
 }
@@ -338,6 +392,13 @@ impl<'a> Reader<'a> {
         Ok(headers)
     }
 
+    fn coding(&mut self, part: &'static str) -> Result<(Coding, u64), RecordError> {
+        let malformed = RecordError::Malformed(part);
+        let coding = Coding::from_token(&self.text(part)?).ok_or(malformed)?;
+        let length = self.bytes(part)?.try_into().map_err(|_| malformed)?;
+        Ok((coding, u64::from_le_bytes(length)))
+    }
+
     fn list<T>(
         &mut self,
         part: &'static str,
@@ -368,12 +429,15 @@ impl<'a> Reader<'a> {
 }
 
 const MAGIC: u32 = u32::from_be_bytes(*b"ovrf");
-const VERSION: u8 = 1;
+const VERSION: u8 = 2;
 const FLAG_VARY_MARKER: u8 = 1;
 const FLAG_ALWAYS_VALIDATE: u8 = 2;
 const FLAG_NEVER_STALE: u8 = 4;
-const FLAGS: u8 = FLAG_VARY_MARKER | FLAG_ALWAYS_VALIDATE | FLAG_NEVER_STALE;
-const HEADER_BYTES: usize = 4 + 1 + 1 + 2 + 8 + 4 + 8 + 7 * 8;
+const FLAG_SLICED: u8 = 8;
+const FLAG_SLICE: u8 = 16;
+const FLAGS_KIND: u8 = FLAG_VARY_MARKER | FLAG_SLICED | FLAG_SLICE;
+const FLAGS: u8 = FLAGS_KIND | FLAG_ALWAYS_VALIDATE | FLAG_NEVER_STALE;
+const HEADER_BYTES: usize = 4 + 1 + 1 + 2 + 8 + 4 + 8 + 8 * 8;
 const HASH_BYTES: usize = 16;
 
 #[cfg(test)]

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use http::{HeaderMap, StatusCode};
 
-use crate::{clock::Millis, key::Key};
+use crate::{clock::Millis, encoding::Coded, key::Key};
 
 /// A place in one ordered purge log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
@@ -55,6 +55,22 @@ pub struct Scopes {
     pub sources: Vec<(String, String)>,
 }
 
+/// What a record stands for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// A response with its whole body.
+    Response,
+    /// No response, only "look under the variant made of `vary`".
+    VaryMarker,
+    /// The head of a response whose body lies in slices of its own.
+    Sliced {
+        /// Bytes of the whole body.
+        length: u64,
+    },
+    /// One slice of a body.
+    Slice,
+}
+
 /// A complete response with all that decides its use.
 #[derive(Debug)]
 pub struct Stored {
@@ -70,11 +86,13 @@ pub struct Stored {
     pub position: Position,
     /// What purges can name.
     pub scopes: Scopes,
-    /// Names of request fields that select the variant (`Vary`), lower case and sorted. When this is a marker
-    /// (see `is_vary_marker`), the response itself lives under the variant built from them.
+    /// Names of request fields that select the variant (`Vary`), lower case and sorted. When this is a marker, the
+    /// response itself lives under the variant built from them.
     pub vary: Vec<String>,
-    /// A marker: no response, only "look under the variant made of `vary`".
-    pub is_vary_marker: bool,
+    /// The same body in other content codings, at most one of each.
+    pub codings: Vec<Coded>,
+    /// What the record stands for.
+    pub kind: Kind,
 }
 
 impl Stored {
@@ -85,7 +103,8 @@ impl Stored {
         let scopes: usize = self.scopes.tags.iter().map(|t| t.len() + 24).sum::<usize>()
             + self.scopes.sources.iter().map(|(h, t)| h.len() + t.len() + 48).sum::<usize>();
         let key = self.key.site.len() + self.key.host.len() + self.key.target.len() + self.key.variant.len();
-        self.body.len() + fields + scopes + key + 512
+        let bodies = self.body.len() + self.codings.iter().map(|coded| coded.body.len() + 64).sum::<usize>();
+        bodies + fields + scopes + key + 512
     }
 }
 

@@ -107,7 +107,8 @@ pub fn merge(stored: &Stored, fresh_head: &ResponseHead, lifetime: Lifetime, pos
         },
         // the key was built from these names; a 304 can't move the response to another
         vary: stored.vary.clone(),
-        is_vary_marker: stored.is_vary_marker,
+        codings: stored.codings.clone(),
+        kind: stored.kind,
     }
 }
 

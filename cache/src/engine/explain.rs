@@ -8,7 +8,7 @@ use crate::{
     freshness::{self, Use},
     key::{Key, KeyHash},
     purge::Coverage,
-    stored::Stored,
+    stored::{Kind, Stored},
     tier::Tier,
     vary,
 };
@@ -92,7 +92,7 @@ impl Engine {
             if let Ok(Some(stored)) = found
                 && held.is_none()
             {
-                held = Some((stored.vary.clone(), stored.is_vary_marker));
+                held = Some((stored.vary.clone(), stored.kind == Kind::VaryMarker));
             }
             findings.push(self.finding(tier, found, directives));
         };

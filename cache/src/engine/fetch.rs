@@ -27,7 +27,7 @@ use crate::{
     freshness::{self, Use},
     key::{Key, KeyHash},
     storability,
-    stored::{Lifetime, Position, ResponseHead, Scopes, Stored, StoredRef},
+    stored::{Kind, Lifetime, Position, ResponseHead, Scopes, Stored, StoredRef},
     surrogate,
     validation::{self, Condition},
     vary::{self, Vary},
@@ -467,7 +467,8 @@ fn draft(errand: &Errand, fetched: &Fetched, lifetime: Lifetime, position: Posit
         position,
         scopes,
         vary,
-        is_vary_marker: false,
+        codings: Vec::new(),
+        kind: Kind::Response,
     }
 }
 

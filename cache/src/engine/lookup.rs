@@ -9,7 +9,7 @@ use crate::{
     freshness::{self, Use},
     key::{Key, KeyHash},
     purge::Coverage,
-    stored::StoredRef,
+    stored::{Kind, StoredRef},
     tier::Tier,
     vary,
 };
@@ -43,7 +43,7 @@ impl Engine {
         let hash = request.key.hash();
         let place = self.walk(request.key.clone(), hash, directives, trace).await;
         let Some(Found { stored, .. }) = &place.found else { return place };
-        if !stored.is_vary_marker {
+        if stored.kind != Kind::VaryMarker {
             return place;
         }
         let selected = vary::variant(&stored.vary, &request.headers);
@@ -136,5 +136,5 @@ impl Engine {
 
 /// Whether the walk may stop: nothing later can be better.
 fn is_usable(found: &Found) -> bool {
-    found.stored.is_vary_marker || matches!(found.usage, Use::Fresh | Use::StaleWhileRevalidate)
+    found.stored.kind == Kind::VaryMarker || matches!(found.usage, Use::Fresh | Use::StaleWhileRevalidate)
 }

@@ -38,9 +38,16 @@ fn lifetime() -> impl Strategy<Value = Lifetime> {
 fn stored() -> impl Strategy<Value = Stored> {
     let head = (100_u16..1000, headers());
     let purges = (any::<(u64, u64)>(), vec("[!-~]{1,30}", 0..10), vec(("[a-z]{1,9}", "/[a-z]{0,9}"), 0..4));
-    let vary = (vec("[a-z-]{1,20}", 0..4), any::<bool>());
+    let codings = proptest::sample::subsequence(Coding::ALL.to_vec(), 0..=3);
+    let kind = prop_oneof![
+        Just(Kind::Response),
+        Just(Kind::VaryMarker),
+        Just(Kind::Slice),
+        any::<u64>().prop_map(|length| Kind::Sliced { length }),
+    ];
+    let vary = (vec("[a-z-]{1,20}", 0..4), codings, kind);
     (key(), head, vec(any::<u8>(), 0..2000), lifetime(), purges, vary).prop_map(
-        |(key, (status, headers), body, lifetime, ((epoch, seq), tags, sources), (vary, is_vary_marker))| {
+        |(key, (status, headers), body, lifetime, ((epoch, seq), tags, sources), (vary, codings, kind))| {
             Stored {
                 key,
                 head: ResponseHead { status: StatusCode::from_u16(status).unwrap(), headers },
@@ -49,10 +56,15 @@ fn stored() -> impl Strategy<Value = Stored> {
                 position: Position { epoch, seq },
                 scopes: Scopes { tags, sources },
                 vary,
-                is_vary_marker,
+                codings: codings.into_iter().map(coded).collect(),
+                kind,
             }
         },
     )
+}
+
+fn coded(coding: Coding) -> Coded {
+    Coded { coding, body: Bytes::from(format!("in {}", coding.token())) }
 }
 
 fn sample() -> Stored {
@@ -79,7 +91,8 @@ fn sample() -> Stored {
         position: Position { epoch: 7, seq: 9 },
         scopes: Scopes { tags: vec!["loader".to_owned()], sources: vec![] },
         vary: vec![],
-        is_vary_marker: false,
+        codings: vec![],
+        kind: Kind::Response,
     }
 }
 
@@ -193,8 +206,8 @@ fn an_empty_record_is_refused() {
 #[test]
 fn another_version_is_refused() {
     let mut record = encode(&sample()).unwrap();
-    record[4] = 2;
-    assert_eq!(decode(&sealed(record), &sample().key).unwrap_err(), RecordError::Version(2));
+    record[4] = 3;
+    assert_eq!(decode(&sealed(record), &sample().key).unwrap_err(), RecordError::Version(3));
 }
 
 #[test]

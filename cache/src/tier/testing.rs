@@ -8,7 +8,7 @@ use http::{HeaderMap, HeaderValue, StatusCode, header};
 use crate::{
     clock::Millis,
     key::Key,
-    stored::{Lifetime, Position, ResponseHead, Scopes, Stored, StoredRef},
+    stored::{Kind, Lifetime, Position, ResponseHead, Scopes, Stored, StoredRef},
 };
 
 /// The key of a target.
@@ -41,7 +41,8 @@ pub(super) fn stored(target: &str, body: impl Into<Bytes>) -> StoredRef {
         position: Position { epoch: 1, seq: 2 },
         scopes: Scopes { tags: vec!["loader".to_owned()], sources: Vec::new() },
         vary: Vec::new(),
-        is_vary_marker: false,
+        codings: Vec::new(),
+        kind: Kind::Response,
     })
 }
 

@@ -9,7 +9,7 @@ use crate::{
     clock::Millis,
     fields::tests::{Fields, map},
     key::Key,
-    stored::{Lifetime, Position, ResponseHead, Scopes, Stored},
+    stored::{Kind, Lifetime, Position, ResponseHead, Scopes, Stored},
 };
 
 const OLD: &str = "Sun, 06 Nov 1994 08:49:37 GMT";
@@ -34,7 +34,8 @@ fn stored(fields: &[(&str, &str)]) -> Stored {
         position: Position { epoch: 1, seq: 1 },
         scopes: Scopes { tags: vec!["old".into()], sources: vec![("h".into(), "/source".into())] },
         vary: vec!["accept".into()],
-        is_vary_marker: false,
+        codings: Vec::new(),
+        kind: Kind::Response,
     }
 }
 

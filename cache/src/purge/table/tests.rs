@@ -6,7 +6,7 @@ use crate::{
     clock::Millis,
     key::Key,
     purge::{Mode, Selector},
-    stored::{Lifetime, ResponseHead, Scopes as Names},
+    stored::{Kind, Lifetime, ResponseHead, Scopes as Names},
 };
 
 const EPOCH: u64 = 7;
@@ -44,7 +44,8 @@ fn response(position: Position) -> Stored {
             sources: vec![("media.example".to_owned(), "/orig/b.png".to_owned())],
         },
         vary: Vec::new(),
-        is_vary_marker: false,
+        codings: Vec::new(),
+        kind: Kind::Response,
     }
 }
 
