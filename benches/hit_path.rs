@@ -9,6 +9,7 @@ use divan::{AllocProfiler, Bencher};
 use overfall_cache::{
     body::Body,
     clock::SystemClock,
+    encoding::Accepted,
     engine::{Engine, EngineLimits, EngineParts, Request, Served},
     key::Key,
     origin::{Origin, OriginError, OriginRequest, OriginResponse},
@@ -63,6 +64,7 @@ async fn warm(bytes: usize) -> (Arc<Engine>, Request) {
         },
         method: http::Method::GET,
         headers: http::HeaderMap::new(),
+        accepted: Accepted::PLAIN,
         host: "www.example.com".to_owned(),
         path_and_query: "/w/loader.js".to_owned(),
         policy: Arc::new(Policy {
@@ -70,6 +72,7 @@ async fn warm(bytes: usize) -> (Arc<Engine>, Request) {
             stale_while_revalidate_ms: 0,
             stale_if_error_ms: 0,
             negative_ttl_ms: 0,
+            compress: None,
         }),
         waterfall: Arc::new(Waterfall { steps: vec![Step { origin, head_timeout: Duration::from_secs(1) }] }),
         request_id: 0,

@@ -54,6 +54,12 @@ impl Body {
         Self::Full(Bytes::new())
     }
 
+    /// A body that breaks off before its first byte.
+    #[must_use]
+    pub fn failed(error: BodyError) -> Self {
+        Self::Stream { length: None, stream: Box::pin(futures_util::stream::iter([Err(error)])) }
+    }
+
     /// Length in bytes, when known.
     #[must_use]
     pub fn length(&self) -> Option<u64> {

@@ -7,7 +7,7 @@
 use std::{
     collections::HashMap,
     sync::{
-        Arc,
+        Arc, Weak,
         atomic::{AtomicU64, Ordering},
     },
 };
@@ -19,6 +19,7 @@ use tokio::sync::Semaphore;
 use crate::{
     body::Body,
     clock::{Clock, Millis},
+    encoding::{self, Accepted, Workshop},
     flight::Flights,
     key::{Key, KeyHash},
     origin::OriginRequest,
@@ -40,6 +41,8 @@ pub use explain::{Explanation, TierFinding};
 
 /// Keys remembered as not shareable.
 const PASS_MARKS_MAX: usize = 65_536;
+/// Bodies freed of their coding at once; further ones wait.
+const UNDOING_MAX: usize = 2;
 /// How long such a key is remembered, in ms.
 const PASS_MARK_MS: u64 = 60_000;
 
@@ -50,8 +53,10 @@ pub struct Request {
     pub key: Key,
     /// GET or HEAD.
     pub method: Method,
-    /// The client's end-to-end fields.
+    /// The client's end-to-end fields. On a site that compresses, `Accept-Encoding` asks for the plain body.
     pub headers: HeaderMap,
+    /// What the client takes.
+    pub accepted: Accepted,
     /// Host that the client named, lower case, no port.
     pub host: String,
     /// Raw path and query, for the origins.
@@ -214,13 +219,18 @@ pub struct Engine {
     permits: Arc<Semaphore>,
     pass_marks: Mutex<HashMap<KeyHash, Millis>>,
     counters: EngineCounters,
+    workshop: Workshop,
+    /// Held while a slot's content is replaced.
+    placing: Mutex<()>,
+    /// Bounds the threads that undo codings.
+    undoing: Semaphore,
 }
 
 impl Engine {
     /// Assembles an engine.
     #[must_use]
     pub fn new(parts: EngineParts) -> Arc<Self> {
-        Arc::new(Self {
+        Arc::new_cyclic(|engine: &Weak<Self>| Self {
             hybrid: parts.hybrid,
             shared: parts.shared,
             purges: parts.purges,
@@ -230,6 +240,9 @@ impl Engine {
             permits: Arc::new(Semaphore::new(parts.limits.fetches_max)),
             pass_marks: Mutex::default(),
             counters: EngineCounters::default(),
+            workshop: Workshop::start(replacer(engine.clone())),
+            placing: Mutex::default(),
+            undoing: Semaphore::new(UNDOING_MAX),
         })
     }
 
@@ -253,20 +266,49 @@ impl Engine {
         }
     }
 
-    fn store(&self, stored: StoredRef) {
+    /// Content codings made and waiting.
+    #[must_use]
+    pub const fn workshop(&self) -> &Workshop {
+        &self.workshop
+    }
+
+    fn store(&self, stored: StoredRef, policy: &Policy) {
         self.counters.stored.fetch_add(1, Ordering::Relaxed);
         let hash = stored.key.hash();
         if !stored.vary.is_empty() && stored.kind == Kind::Response {
             self.place(Arc::new(vary_marker(&stored)));
         }
-        self.place_at(hash, stored);
+        self.place_at(hash, Arc::clone(&stored));
+        if let Some(compress) = policy.compress {
+            self.workshop.offer(hash, &stored, compress);
+        }
     }
 
     fn place(&self, stored: StoredRef) {
         self.place_at(stored.key.hash(), stored);
     }
 
+    /// What comes from a tier that outlived the process may have been stored before its codings were made.
+    fn offer_from(&self, tier: &'static str, request: &Request, hash: KeyHash, stored: &StoredRef) {
+        if let Some(compress) = request.policy.compress.filter(|_| tier != lookup::MEMORY) {
+            self.workshop.offer(hash, stored, compress);
+        }
+    }
+
+    /// Puts `after` where `before` still is; what has come in the meantime stays.
+    fn replace(&self, hash: KeyHash, before: &StoredRef, after: Stored) {
+        let _placing = self.placing.lock();
+        if self.hybrid.memory(&before.key, hash).is_some_and(|present| Arc::ptr_eq(&present, before)) {
+            self.put(hash, Arc::new(after));
+        }
+    }
+
     fn place_at(&self, hash: KeyHash, stored: StoredRef) {
+        let _placing = self.placing.lock();
+        self.put(hash, stored);
+    }
+
+    fn put(&self, hash: KeyHash, stored: StoredRef) {
         self.hybrid.insert(hash, Arc::clone(&stored));
         for tier in &self.shared {
             tier.put(hash, Arc::clone(&stored));
@@ -295,6 +337,15 @@ impl Engine {
             marks.remove(&hash);
         }
     }
+}
+
+/// Puts a response with its codings in the place of the plain one.
+fn replacer(engine: Weak<Engine>) -> encoding::Done {
+    Box::new(move |hash, before, after| {
+        if let Some(engine) = engine.upgrade() {
+            engine.replace(hash, before, after);
+        }
+    })
 }
 
 /// "Look under the variant made of these fields", stored where the plain response would be.

@@ -6,6 +6,8 @@ use std::time::Duration;
 
 use overfall_config::Site;
 
+use crate::encoding::Compress;
+
 /// Freshness of "not found" answers: long enough to break a herd, short enough not to hide a new file.
 const NEGATIVE_TTL_MS: u64 = 10_000;
 
@@ -22,6 +24,8 @@ pub struct Policy {
     /// Freshness of 404, 410 and other storable errors without one of their own, when `default_ttl_ms` is set; at most
     /// that. 10 s for every site.
     pub negative_ttl_ms: u64,
+    /// Content codings made here; `None`: responses are passed on as the origin coded them.
+    pub compress: Option<Compress>,
 }
 
 impl From<&Site> for Policy {
@@ -31,6 +35,7 @@ impl From<&Site> for Policy {
             stale_while_revalidate_ms: millis(site.stale_while_revalidate),
             stale_if_error_ms: millis(site.stale_if_error),
             negative_ttl_ms: NEGATIVE_TTL_MS,
+            compress: Compress::of(&site.compress),
         }
     }
 }
@@ -43,7 +48,7 @@ fn millis(time: Duration) -> u64 {
 mod tests {
     use std::time::Duration;
 
-    use overfall_config::{QueryRule, Site};
+    use overfall_config::{CompressRules, QueryRule, Site};
 
     use super::Policy;
 
@@ -56,6 +61,7 @@ mod tests {
             stale_while_revalidate: Duration::from_secs(60),
             stale_if_error: Duration::MAX,
             query: QueryRule::All,
+            compress: CompressRules::default(),
             images: None,
             on_failure: None,
         }

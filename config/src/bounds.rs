@@ -130,6 +130,8 @@ pub(crate) static SITE_STALE_IF_ERROR: Bound = time(&keys::SITE, "stale_if_error
 pub(crate) static QUERY_IGNORE: Bound = items(&keys::QUERY, "ignore", 1, 256);
 pub(crate) static QUERY_ALLOW: Bound = items(&keys::QUERY, "allow", 1, 256);
 
+pub(crate) static COMPRESS_CODINGS: Bound = items(&keys::COMPRESS, "codings", 0, 3);
+
 pub(crate) static IMAGE_QUALITY: Bound = count(&keys::IMAGES, "quality", 1, 100).or(80);
 pub(crate) static IMAGE_SOURCES: Bound = items(&keys::IMAGES, "sources", 0, 256);
 pub(crate) static IMAGE_SOURCE_MAX: Bound = bytes(&keys::IMAGES, "source_max", KIB, GIB).or(30 * MIB);
@@ -153,7 +155,7 @@ pub(crate) const HOSTS_MAX: u64 = 10_000;
 
 /// All of them, for the test that compares them with the reference page.
 #[cfg(test)]
-pub(crate) static ALL: [&Bound; 45] = [
+pub(crate) static ALL: &[&Bound] = &[
     &REGIONS,
     &ORIGINS,
     &SITES,
@@ -186,6 +188,7 @@ pub(crate) static ALL: [&Bound; 45] = [
     &SITE_STALE_IF_ERROR,
     &QUERY_IGNORE,
     &QUERY_ALLOW,
+    &COMPRESS_CODINGS,
     &IMAGE_QUALITY,
     &IMAGE_SOURCES,
     &IMAGE_SOURCE_MAX,

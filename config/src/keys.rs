@@ -99,11 +99,11 @@ pub(crate) static SITE: Keys = Keys {
         "stale_while_revalidate",
         "stale_if_error",
         "query",
+        "compress",
         "images",
         "on_failure",
     ],
     refused: &[
-        ("compress", "an origin's own encodings are kept apart by \"Vary\"; remove the key"),
         ("vary", "the response's own \"Vary\" is followed; remove the key"),
         ("shadow", "remove the key"),
         ("key", "use \"query\" to choose the parameters that select a response"),
@@ -111,6 +111,7 @@ pub(crate) static SITE: Keys = Keys {
     elsewhere: &[],
 };
 pub(crate) static QUERY: Keys = keys("[[site]] query", &["ignore", "allow"]);
+pub(crate) static COMPRESS: Keys = keys("[[site]] compress", &["codings", "level"]);
 pub(crate) static IMAGES: Keys =
     keys("[[site]] images", &["quality", "sources", "source_max", "pixels_max", "side_max", "deadline"]);
 pub(crate) static ON_FAILURE: Keys = keys("[[site]] on_failure", &["status", "content_type", "body"]);
@@ -130,7 +131,7 @@ pub(crate) static SECRET: Keys = keys("a credential", &["env", "file"]);
 
 /// All of them, for the test that compares them with the reference page.
 #[cfg(test)]
-pub(crate) static ALL: [&Keys; 22] = [
+pub(crate) static ALL: &[&Keys] = &[
     &ROOT,
     &NODE,
     &REGION,
@@ -149,6 +150,7 @@ pub(crate) static ALL: [&Keys; 22] = [
     &ORIGIN,
     &SITE,
     &QUERY,
+    &COMPRESS,
     &IMAGES,
     &ON_FAILURE,
     &LIMITS,

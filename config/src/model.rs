@@ -291,10 +291,52 @@ pub struct Site {
     pub stale_if_error: Duration,
     /// What of the query belongs to the key.
     pub query: QueryRule,
+    /// Content codings made here.
+    pub compress: CompressRules,
     /// Image URLs; none: off.
     pub images: Option<ImageRules>,
     /// Last resort when every origin failed and no stored response may be used.
     pub on_failure: Option<Fallback>,
+}
+
+/// `compress`
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CompressRules {
+    /// Codings that are made, none twice. Empty: responses are passed on as the origin coded them.
+    pub codings: Vec<ContentCoding>,
+    /// Time against size. Default [`CompressLevel::Balanced`].
+    pub level: CompressLevel,
+}
+
+/// A content coding that this node can make (RFC 9110 section 8.4.1).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ContentCoding {
+    /// RFC 7932.
+    Br,
+    /// RFC 8878.
+    Zstd,
+    /// RFC 1952.
+    Gzip,
+}
+
+/// How much time a coding may take.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CompressLevel {
+    /// gzip 4, brotli 4, zstd 3.
+    Fast,
+    /// gzip 6, brotli 6, zstd 9.
+    Balanced,
+    /// gzip 9, brotli 11, zstd 19.
+    Best,
+}
+
+impl Default for CompressRules {
+    fn default() -> Self {
+        Self {
+            codings: vec![ContentCoding::Br, ContentCoding::Zstd, ContentCoding::Gzip],
+            level: CompressLevel::Balanced,
+        }
+    }
 }
 
 /// Which query parameters select a response.

@@ -6,7 +6,7 @@ use toml::de::DeValue;
 
 use crate::{
     bounds, imaging, keys,
-    model::{Fallback, QueryRule, Site},
+    model::{CompressLevel, CompressRules, ContentCoding, Fallback, QueryRule, Site},
     names,
     raw::{Spot, Table, Value},
     report::{Mistake, quoted},
@@ -46,6 +46,7 @@ fn site(table: &Table<'_>, marks: &mut Marks) -> Site {
         stale_while_revalidate: table.time(&bounds::SITE_STALE_WHILE_REVALIDATE),
         stale_if_error: table.time(&bounds::SITE_STALE_IF_ERROR),
         query: table.value("query").and_then(query).unwrap_or(QueryRule::All),
+        compress: table.value("compress").map_or_else(CompressRules::default, compress),
         images: images.map(|images| images.value),
         on_failure: table.table_if("on_failure", &keys::ON_FAILURE).map(|table| fallback(&table)),
     }
@@ -80,6 +81,39 @@ fn query(value: Value<'_>) -> Option<QueryRule> {
             None
         }
     }
+}
+
+/// `true`, `false`, or a table. What is wrong is noted, and the default stands in.
+fn compress(value: Value<'_>) -> CompressRules {
+    let defaults = CompressRules::default();
+    if let DeValue::Boolean(on) = value.node.get_ref() {
+        return if *on { defaults } else { CompressRules { codings: Vec::new(), ..defaults } };
+    }
+    let Some(table) = value.table(&keys::COMPRESS) else { return defaults };
+    let level = table.value("level").and_then(|level| {
+        level.word(&[
+            ("fast", CompressLevel::Fast),
+            ("balanced", CompressLevel::Balanced),
+            ("best", CompressLevel::Best),
+        ])
+    });
+    let codings = table.value("codings").map(|_| codings(&table));
+    CompressRules { codings: codings.unwrap_or(defaults.codings), level: level.unwrap_or(defaults.level) }
+}
+
+fn codings(table: &Table<'_>) -> Vec<ContentCoding> {
+    let known = [("br", ContentCoding::Br), ("zstd", ContentCoding::Zstd), ("gzip", ContentCoding::Gzip)];
+    let mut codings = Vec::new();
+    for coding in table.list(&bounds::COMPRESS_CODINGS) {
+        match coding.word(&known) {
+            Some(found) if codings.contains(&found) => {
+                coding.refuse(Refusal::new("this coding is there already"))
+            }
+            Some(found) => codings.push(found),
+            None => {}
+        }
+    }
+    codings
 }
 
 /// The name of a query parameter as it is sent.

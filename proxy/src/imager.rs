@@ -10,6 +10,7 @@ use async_trait::async_trait;
 use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use overfall_cache::{
     body::{Body, BodyError},
+    encoding::Accepted,
     engine::{Answer, Engine, Request, Served},
     key::Key,
     origin::{Origin, OriginError, OriginRequest, OriginResponse, Provenance},
@@ -142,6 +143,7 @@ fn source_request(route: &SiteRoute, source: &Source, client: &Request) -> Resul
     }
     request.method = Method::GET;
     request.headers = source_headers();
+    request.accepted = Accepted::PLAIN;
     Ok(request)
 }
 

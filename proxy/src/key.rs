@@ -1,7 +1,7 @@
 //! From request to cache key, and from a purge's URL to the same base.
 
-use http::{HeaderMap, Method};
-use overfall_cache::{engine::Request, key::Key, purge::Selector, target};
+use http::{HeaderMap, HeaderValue, Method, header};
+use overfall_cache::{encoding::Accepted, engine::Request, key::Key, purge::Selector, target};
 use overfall_config::{QueryRule, Site};
 use overfall_imaging::path::{self, Source};
 
@@ -28,13 +28,19 @@ pub fn request(
     method: Method,
     host: &str,
     path_and_query: &str,
-    headers: HeaderMap,
+    mut headers: HeaderMap,
     request_id: u128,
 ) -> Request {
     let key = plain(&route.site, host, path_and_query);
+    let accepted = Accepted::of(&headers);
+    if route.policy.compress.is_some() {
+        // one fetch for all codings: they are made here
+        headers.insert(header::ACCEPT_ENCODING, HeaderValue::from_static("identity"));
+    }
     Request {
         method,
         headers,
+        accepted,
         host: host.to_owned(),
         // what is not in the key must not decide the answer, or one client could choose what another gets
         path_and_query: key.target.clone(),

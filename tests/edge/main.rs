@@ -16,6 +16,7 @@ mod admin;
 mod browser;
 mod cli;
 mod dns;
+mod encodings;
 mod hit_and_miss;
 mod image_refusals;
 mod images;

@@ -1,22 +1,27 @@
-//! From a stored response to an answer: conditions, ranges, age.
+//! From a stored response to an answer: coding, conditions, ranges, age.
 
-use std::sync::Arc;
-
+use bytes::Bytes;
 use http::{HeaderValue, Method, header};
 
 use super::{Answer, Engine, Provenance, Request, Served, Trace};
 use crate::{
     body::Body,
+    encoding::{self, Choice, Coding},
     freshness,
     key::Key,
     range,
-    stored::{Position, ResponseHead, Scopes, Stored, StoredRef},
+    stored::{Position, ResponseHead, Scopes, StoredRef},
     validation::{self, Condition},
 };
 
 impl Engine {
     /// Answers from a whole stored response.
-    pub(super) fn answer_stored(&self, request: &Request, stored: &StoredRef, mut trace: Trace) -> Answer {
+    pub(super) async fn answer_stored(
+        &self,
+        request: &Request,
+        stored: &StoredRef,
+        mut trace: Trace,
+    ) -> Answer {
         let now = self.clock.now();
         let age_ms = freshness::age_ms(&stored.lifetime, now);
         trace.ttl_ms = i64::try_from(stored.lifetime.fresh_ms)
@@ -26,9 +31,34 @@ impl Engine {
             // a soft purge ends freshness before its time
             trace.ttl_ms = trace.ttl_ms.min(0);
         }
-        let (mut head, body) = respond(request, stored);
+        let choice = match request.policy.compress {
+            Some(_) => encoding::choose(request.accepted, stored),
+            None => Choice::Stored,
+        };
+        let undone = match choice {
+            Choice::Undone(coding) => self.undo(stored.body.clone(), coding).await,
+            Choice::Stored | Choice::Coded(_) => None,
+        };
+        let representation = encoding::represent(stored, choice, undone);
+        let (mut head, body) = respond(request, &representation.head, &representation.body);
         head.headers.insert(header::AGE, HeaderValue::from(age_ms / 1000));
         Answer { head, body, trace, source: Some(provenance(&stored.key, stored.position, &stored.scopes)) }
+    }
+
+    /// A body without its coding; `None` when it is not of that coding, or too large without it.
+    pub(super) async fn undo(&self, body: Bytes, coding: Coding) -> Option<Bytes> {
+        let max = self.limits.object_bytes_max;
+        let _permit = self.undoing.acquire().await.ok()?;
+        #[expect(clippy::disallowed_methods, reason = "bounded by the permits")]
+        let decoded = tokio::task::spawn_blocking(move || encoding::decode(&body, coding, max));
+        match decoded.await {
+            Ok(Ok(plain)) => Some(plain),
+            Ok(Err(error)) => {
+                tracing::debug!(%error, "stored body is passed on in its coding");
+                None
+            }
+            Err(_) => None,
+        }
     }
 }
 
@@ -39,21 +69,19 @@ pub(super) fn provenance(key: &Key, position: Position, scopes: &Scopes) -> Prov
     Provenance { position, scopes }
 }
 
-fn respond(request: &Request, stored: &Arc<Stored>) -> (ResponseHead, Body) {
-    if validation::client_condition(&request.headers, &stored.head, &request.method) == Condition::NotModified
-    {
-        return (validation::not_modified_head(&stored.head), Body::empty());
+pub(super) fn respond(request: &Request, head: &ResponseHead, body: &Bytes) -> (ResponseHead, Body) {
+    if validation::client_condition(&request.headers, head, &request.method) == Condition::NotModified {
+        return (validation::not_modified_head(head), Body::empty());
     }
-    let length = stored.body.len();
     let is_head = request.method == Method::HEAD;
     if !is_head && request.headers.contains_key(header::RANGE) {
-        let selection = range::select(&request.headers, &stored.head, length as u64);
-        let (head, body) = range::slice(&stored.head, &stored.body, selection);
+        let selection = range::select(&request.headers, head, body.len() as u64);
+        let (head, body) = range::slice(head, body, selection);
         return (head, Body::Full(body));
     }
-    let mut head = stored.head.clone();
-    head.headers.insert(header::CONTENT_LENGTH, HeaderValue::from(length));
-    (head, if is_head { Body::empty() } else { Body::Full(stored.body.clone()) })
+    let mut head = head.clone();
+    head.headers.insert(header::CONTENT_LENGTH, HeaderValue::from(body.len()));
+    (head, if is_head { Body::empty() } else { Body::Full(body.clone()) })
 }
 
 /// Marks where an answer came from.

@@ -14,7 +14,7 @@ use tokio::{sync::OwnedSemaphorePermit, time::Instant};
 
 use super::{
     Answer, Engine, Provenance, Request, Served, Trace, Unanswered,
-    answer::{provenance, served},
+    answer::{provenance, respond, served},
     lookup::{Found, Place},
     origin_request, vary_variant,
 };
@@ -22,10 +22,11 @@ use crate::{
     body::{Body, BodyError, BodyStream},
     cache_control,
     clock::Millis,
-    fields,
+    encoding, fields,
     flight::{About, Flight, Growing, Head, Origins, Role},
     freshness::{self, Use},
     key::{Key, KeyHash},
+    policy::Policy,
     storability,
     stored::{Kind, Lifetime, Position, ResponseHead, Scopes, Stored, StoredRef},
     surrogate,
@@ -74,12 +75,15 @@ impl Engine {
         trace.lookup_us = micros_since(began);
         match &place.found {
             Some(Found { stored, tier, usage: Use::Fresh }) => {
-                return Ok(self.answer_stored(&request, stored, served(trace, Served::Hit(tier))));
+                self.offer_from(tier, &request, place.hash, stored);
+                let trace = served(trace, Served::Hit(tier));
+                return Ok(self.answer_stored(&request, stored, trace).await);
             }
             Some(Found { stored, tier, usage: Use::StaleWhileRevalidate }) => {
                 self.refresh(&request, &place, stored);
                 trace.reason = Some("stale-while-revalidate");
-                return Ok(self.answer_stored(&request, stored, served(trace, Served::Stale(tier))));
+                let trace = served(trace, Served::Stale(tier));
+                return Ok(self.answer_stored(&request, stored, trace).await);
             }
             Some(_) | None => {}
         }
@@ -156,13 +160,14 @@ impl Engine {
                     }
                     let kept = seat.and_then(|seat| seat.take());
                     if let Some(answer) = answer_growing(request, &growing, kept, now, &trace) {
-                        return Ok(answer);
+                        return Ok(self.undone(request, answer).await);
                     }
                 }
                 Head::Whole(stored, origins) => {
                     trace.attempts = Arc::new(origins.attempts.clone());
                     trace.stored = true;
-                    return Ok(self.answer_stored(request, &stored, served(trace, Served::Validated)));
+                    let trace = served(trace, Served::Validated);
+                    return Ok(self.answer_stored(request, &stored, trace).await);
                 }
                 Head::Private(reason) => {
                     // made for the leading request alone: a follower must never see it
@@ -172,12 +177,32 @@ impl Engine {
                 Head::Failed(failure) => {
                     // an error page was made for the leading request alone
                     let failure = if seat.is_some() { failure } else { Arc::new(failure.without_page()) };
-                    return self.fall_back(request, stale, failure, trace);
+                    return self.fall_back(request, stale, failure, trace).await;
                 }
                 Head::Pending => break,
             }
         }
         self.fetch_alone(request, stale, trace, began).await
+    }
+
+    /// The same answer without the origin's coding, for a client that does not take it. Waits for the whole body; one that
+    /// breaks off meanwhile stays an error.
+    async fn undone(&self, request: &Request, answer: Answer) -> Answer {
+        let Answer { head, body, trace, source } = answer;
+        let coding =
+            encoding::undoing(request.accepted, &head.headers).filter(|_| request.policy.compress.is_some());
+        let Some(coding) = coding.filter(|_| matches!(body, Body::Stream { .. })) else {
+            return Answer { head, body, trace, source };
+        };
+        let whole = body.collect(self.limits.object_bytes_max).await;
+        let (head, body) = match whole {
+            Ok(coded) => match self.undo(coded.clone(), coding).await {
+                Some(plain) => respond(request, &encoding::plain_head(&head), &plain),
+                None => respond(request, &head, &coded),
+            },
+            Err(error) => (head, Body::failed(error)),
+        };
+        Answer { head, body, trace, source }
     }
 
     /// Fetches for this client only: the key is known to be unshareable, or sharing did not work out.
@@ -190,7 +215,7 @@ impl Engine {
     ) -> Result<Answer, Unanswered> {
         let Ok(permit) = Arc::clone(&self.permits).try_acquire_owned() else {
             self.counters.refused.fetch_add(1, Ordering::Relaxed);
-            return self.fall_back(request, stale, Arc::new(busy()), trace);
+            return self.fall_back(request, stale, Arc::new(busy()), trace).await;
         };
         let headers = validation::without_conditions(&request.headers);
         let result = request.waterfall.fetch(&origin_request(request, headers)).await;
@@ -203,12 +228,12 @@ impl Engine {
                 fetched.response.body = hold_while_streaming(fetched.response.body, permit);
                 Ok(pass(request, fetched, trace, "not-shared"))
             }
-            Err(failure) => self.fall_back(request, stale, Arc::new(failure), trace),
+            Err(failure) => self.fall_back(request, stale, Arc::new(failure), trace).await,
         }
     }
 
     /// Every origin failed: the stale copy if its rules allow it (RFC 5861 section 4), else nothing.
-    fn fall_back(
+    async fn fall_back(
         &self,
         request: &Request,
         stale: Option<Found>,
@@ -219,7 +244,8 @@ impl Engine {
         match stale {
             Some(Found { stored, tier, usage: Use::Validate { stale_if_error: true } }) => {
                 trace.reason = Some("stale-if-error");
-                Ok(self.answer_stored(request, &stored, served(trace, Served::Stale(tier))))
+                let trace = served(trace, Served::Stale(tier));
+                Ok(self.answer_stored(request, &stored, trace).await)
             }
             _ => Err(Unanswered { failure, trace, only_if_cached: false }),
         }
@@ -248,7 +274,7 @@ impl Lead {
             }
             match stale.take() {
                 Some(stale) if validation::confirms(&stale, head) => {
-                    return self.confirm(&stale, &fetched, lifetime);
+                    return self.confirm(&stale, &fetched, lifetime, &request.policy);
                 }
                 // it speaks of another response: ask once more, without conditions
                 Some(_) => {}
@@ -268,14 +294,17 @@ impl Lead {
     }
 
     /// A 304: the stored response lives on with new fields (RFC 9111 section 4.3.4).
-    fn confirm(&self, stale: &Stored, fetched: &Fetched, lifetime: Lifetime) {
+    fn confirm(&self, stale: &Stored, fetched: &Fetched, lifetime: Lifetime, policy: &Policy) {
         let mut merged = validation::merge(stale, &fetched.response.head, lifetime, self.flight.position);
+        if policy.compress.is_some() {
+            encoding::mark(&mut merged.head);
+        }
         if let Some(inherited) = &fetched.response.provenance {
             inherit(&mut merged.position, &mut merged.scopes, inherited);
         }
         let merged = Arc::new(merged);
         self.engine.counters.validated.fetch_add(1, Ordering::Relaxed);
-        self.engine.store(Arc::clone(&merged));
+        self.engine.store(Arc::clone(&merged), policy);
         self.flight.announce(Head::Whole(merged, Arc::new(origins(fetched))));
     }
 
@@ -330,7 +359,7 @@ impl Lead {
             Body::Full(bytes) => {
                 draft.body = bytes;
                 let stored = Arc::new(draft);
-                engine.store(Arc::clone(&stored));
+                engine.store(Arc::clone(&stored), &errand.request.policy);
                 growing.push(stored.body.clone());
                 growing.end(Ok(()));
                 self.flight.share(&growing);
@@ -344,7 +373,7 @@ impl Lead {
         };
         if let Ok(Some(body)) = result {
             draft.body = body;
-            engine.store(Arc::new(draft));
+            engine.store(Arc::new(draft), &errand.request.policy);
         }
     }
 
@@ -459,9 +488,13 @@ fn draft(errand: &Errand, fetched: &Fetched, lifetime: Lifetime, position: Posit
     if let Some(inherited) = &fetched.response.provenance {
         inherit(&mut position, &mut scopes, inherited);
     }
+    let mut head = ResponseHead { status: head.status, headers: fields::storable_response(&head.headers) };
+    if errand.request.policy.compress.is_some() {
+        encoding::mark(&mut head);
+    }
     Stored {
         key,
-        head: ResponseHead { status: head.status, headers: fields::storable_response(&head.headers) },
+        head,
         body: bytes::Bytes::new(),
         lifetime,
         position,

@@ -16,6 +16,7 @@ use super::{Answer, Engine, EngineLimits, EngineParts, Request, Served, Unanswer
 use crate::{
     body::{Body, BodyError},
     clock::{ManualClock, Millis},
+    encoding::Accepted,
     key::Key,
     origin::{Origin, OriginError, OriginRequest, OriginResponse},
     policy::Policy,
@@ -133,6 +134,7 @@ fn request(target: &str, origins: &[Arc<Scripted>], fields: &[(&str, &str)]) -> 
             variant: String::new(),
         },
         method: Method::GET,
+        accepted: Accepted::of(&headers),
         headers,
         host: "h.example".to_owned(),
         path_and_query: target.to_owned(),
@@ -141,6 +143,7 @@ fn request(target: &str, origins: &[Arc<Scripted>], fields: &[(&str, &str)]) -> 
             stale_while_revalidate_ms: 0,
             stale_if_error_ms: 0,
             negative_ttl_ms: 0,
+            compress: None,
         }),
         waterfall: Arc::new(Waterfall { steps }),
         request_id: 1,

@@ -23,6 +23,7 @@ const SITE: Policy = Policy {
     stale_while_revalidate_ms: 60_000,
     stale_if_error_ms: 86_400_000,
     negative_ttl_ms: 10_000,
+    compress: None,
 };
 const SITE_TTL: Policy = Policy { default_ttl_ms: Some(300_000), ..SITE };
 

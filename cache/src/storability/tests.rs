@@ -10,7 +10,13 @@ use crate::{
 const MODIFIED: (&str, &str) = ("last-modified", "Sun, 06 Nov 1994 08:49:37 GMT");
 
 const fn policy(default_ttl_ms: Option<u64>) -> Policy {
-    Policy { default_ttl_ms, stale_while_revalidate_ms: 0, stale_if_error_ms: 0, negative_ttl_ms: 10_000 }
+    Policy {
+        default_ttl_ms,
+        stale_while_revalidate_ms: 0,
+        stale_if_error_ms: 0,
+        negative_ttl_ms: 10_000,
+        compress: None,
+    }
 }
 
 fn verdict(

@@ -1,6 +1,6 @@
 use std::{fs, time::Duration};
 
-use overfall_config::QueryRule;
+use overfall_config::{CompressRules, QueryRule};
 
 use super::*;
 
@@ -13,6 +13,7 @@ fn site(hosts: &[&str]) -> Arc<Site> {
         stale_while_revalidate: Duration::ZERO,
         stale_if_error: Duration::ZERO,
         query: QueryRule::All,
+        compress: CompressRules::default(),
         images: None,
         on_failure: None,
     })
