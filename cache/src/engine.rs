@@ -34,6 +34,8 @@ mod answer;
 mod explain;
 mod fetch;
 mod lookup;
+mod part;
+mod sliced;
 #[cfg(test)]
 mod tests;
 
@@ -110,6 +112,8 @@ pub enum TierResult {
     Fresh,
     /// A response past its freshness, or softly purged.
     Stale,
+    /// A head whose body was not there where the request wanted it.
+    Partial,
     /// A purged response.
     Purged,
     /// The tier could not say.
@@ -216,6 +220,7 @@ pub struct Engine {
     clock: Arc<dyn Clock>,
     limits: EngineLimits,
     flights: Flights,
+    slices: sliced::SliceFlights,
     permits: Arc<Semaphore>,
     pass_marks: Mutex<HashMap<KeyHash, Millis>>,
     counters: EngineCounters,
@@ -237,6 +242,7 @@ impl Engine {
             clock: parts.clock,
             limits: parts.limits,
             flights: Flights::default(),
+            slices: sliced::SliceFlights::default(),
             permits: Arc::new(Semaphore::new(parts.limits.fetches_max)),
             pass_marks: Mutex::default(),
             counters: EngineCounters::default(),

@@ -13,6 +13,7 @@ use std::{
 
 use bytes::Bytes;
 use futures_util::stream;
+use http::{HeaderMap, StatusCode};
 use parking_lot::Mutex;
 use tokio::sync::watch;
 
@@ -35,6 +36,8 @@ pub enum Head {
     Growing(Arc<Growing>),
     /// A validation ended with this response, whole.
     Whole(StoredRef, Arc<Origins>),
+    /// The head of a response whose body comes in slices.
+    Sliced(StoredRef, Arc<Origins>),
     /// Not to be shared: the leader takes it, followers fetch for themselves.
     Private(&'static str),
     /// No origin answered.
@@ -100,6 +103,21 @@ impl Growing {
             reader_ids: AtomicU64::new(0),
             consumed: watch::Sender::new(0),
         }
+    }
+
+    /// A body without a head of its own, such as a slice.
+    #[must_use]
+    pub fn bare() -> Self {
+        Self::new(About {
+            head: ResponseHead { status: StatusCode::OK, headers: HeaderMap::new() },
+            length: None,
+            variant: String::new(),
+            vary: Vec::new(),
+            lifetime: Lifetime::NONE,
+            origins: Arc::new(Origins { origin: String::new(), attempts: Vec::new() }),
+            scopes: Scopes::default(),
+            position: Position::default(),
+        })
     }
 
     /// Appends a chunk and wakes the readers.

@@ -15,6 +15,7 @@ pub mod policy;
 pub mod purge;
 pub mod range;
 pub mod record;
+pub mod slices;
 pub mod status;
 pub mod storability;
 pub mod stored;

@@ -169,23 +169,37 @@ pub fn slice(head: &ResponseHead, body: &Bytes, selection: Selection) -> (Respon
         Selection::Whole => None,
         Selection::One(span) => one(head, body, span),
         Selection::Many(spans) => many(head, body, &spans),
-        Selection::Unsatisfiable => Some((unsatisfiable(head, body.len()), Bytes::new())),
+        Selection::Unsatisfiable => Some((unsatisfiable(head, body.len() as u64), Bytes::new())),
     };
-    part.unwrap_or_else(|| (with_length(head.clone(), body.len()), body.clone()))
+    part.unwrap_or_else(|| (with_length(head.clone(), body.len() as u64), body.clone()))
 }
 
 fn one(head: &ResponseHead, body: &Bytes, span: Span) -> Option<(ResponseHead, Bytes)> {
     let part = cut(body, span)?;
-    let mut head = partial(head, part.len());
-    head.headers.insert(header::CONTENT_RANGE, content_range(span, body.len())?);
-    Some((head, part))
+    Some((one_head(head, span, body.len() as u64)?, part))
 }
 
-/// `multipart/byteranges` (RFC 9110 section 14.6).
+/// The head of a 206 with one part of a body of `length` bytes.
+pub(crate) fn one_head(head: &ResponseHead, span: Span, length: u64) -> Option<ResponseHead> {
+    let mut head = partial(head, span.last.checked_sub(span.first)?.checked_add(1)?);
+    head.headers.insert(header::CONTENT_RANGE, content_range(span, length)?);
+    Some(head)
+}
+
 fn many(head: &ResponseHead, body: &Bytes, spans: &[Span]) -> Option<(ResponseHead, Bytes)> {
-    let boundary = boundary(body);
+    let parts: Option<Vec<_>> = spans.iter().map(|span| Some((*span, cut(body, *span)?))).collect();
+    multipart(head, &parts?, body.len() as u64)
+}
+
+/// `multipart/byteranges` (RFC 9110 section 14.6) of a body of `length` bytes.
+pub(crate) fn multipart(
+    head: &ResponseHead,
+    parts: &[(Span, Bytes)],
+    length: u64,
+) -> Option<(ResponseHead, Bytes)> {
+    let boundary = boundary(parts);
     let mut whole = BytesMut::new();
-    for span in spans {
+    for (span, part) in parts {
         whole.extend_from_slice(format!("\r\n--{boundary}\r\n").as_bytes());
         if let Some(kind) = head.headers.get(header::CONTENT_TYPE) {
             whole.extend_from_slice(b"Content-Type: ");
@@ -193,23 +207,25 @@ fn many(head: &ResponseHead, body: &Bytes, spans: &[Span]) -> Option<(ResponseHe
             whole.extend_from_slice(b"\r\n");
         }
         whole.extend_from_slice(b"Content-Range: ");
-        whole.extend_from_slice(content_range(*span, body.len())?.as_bytes());
+        whole.extend_from_slice(content_range(*span, length)?.as_bytes());
         whole.extend_from_slice(b"\r\n\r\n");
-        whole.extend_from_slice(&cut(body, *span)?);
+        whole.extend_from_slice(part);
     }
     whole.extend_from_slice(format!("\r\n--{boundary}--\r\n").as_bytes());
-    let mut head = partial(head, whole.len());
+    let mut head = partial(head, whole.len() as u64);
     let kind = HeaderValue::try_from(format!("multipart/byteranges; boundary={boundary}")).ok()?;
     head.headers.insert(header::CONTENT_TYPE, kind);
     Some((head, whole.freeze()))
 }
 
-/// Made from the body, so that no body holds its own boundary by chance, and equal for equal answers.
-fn boundary(body: &Bytes) -> String {
-    format!("overfall-{:032x}", XxHash3_128::oneshot(body))
+/// Made from the parts, so that none holds its own boundary by chance, and equal for equal answers.
+fn boundary(parts: &[(Span, Bytes)]) -> String {
+    let mut hasher = XxHash3_128::new();
+    parts.iter().for_each(|(_, part)| hasher.write(part));
+    format!("overfall-{:032x}", hasher.finish_128())
 }
 
-fn partial(head: &ResponseHead, length: usize) -> ResponseHead {
+fn partial(head: &ResponseHead, length: u64) -> ResponseHead {
     let mut head = with_length(head.clone(), length);
     head.status = StatusCode::PARTIAL_CONTENT;
     // digests of the whole content, which this is not (RFC 9530 section 2)
@@ -220,7 +236,7 @@ fn partial(head: &ResponseHead, length: usize) -> ResponseHead {
 }
 
 /// What guides caches and browsers stays, but validators and freshness: those speak of the 200.
-fn unsatisfiable(head: &ResponseHead, length: usize) -> ResponseHead {
+pub(crate) fn unsatisfiable(head: &ResponseHead, length: u64) -> ResponseHead {
     let mut headers = not_modified_head(head).headers;
     let of_the_whole = [
         header::ETAG,
@@ -245,11 +261,11 @@ fn cut(body: &Bytes, span: Span) -> Option<Bytes> {
     body.get(first..=last).filter(|part| !part.is_empty()).map(|part| body.slice_ref(part))
 }
 
-fn content_range(span: Span, length: usize) -> Option<HeaderValue> {
+fn content_range(span: Span, length: u64) -> Option<HeaderValue> {
     HeaderValue::try_from(format!("bytes {}-{}/{length}", span.first, span.last)).ok()
 }
 
-fn with_length(mut head: ResponseHead, length: usize) -> ResponseHead {
+pub(crate) fn with_length(mut head: ResponseHead, length: u64) -> ResponseHead {
     head.headers.insert(header::CONTENT_LENGTH, HeaderValue::from(length));
     head
 }

@@ -46,6 +46,19 @@ pub struct Lifetime {
     pub never_stale: bool,
 }
 
+impl Lifetime {
+    /// Of something that is never used by itself.
+    pub const NONE: Self = Self {
+        received: Millis(0),
+        initial_age_ms: 0,
+        fresh_ms: 0,
+        stale_while_revalidate_ms: 0,
+        stale_if_error_ms: 0,
+        always_validate: true,
+        never_stale: true,
+    };
+}
+
 /// What purges can name, besides the key itself.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Scopes {

@@ -45,6 +45,7 @@ fn outcome(tier: &str, result: &TierResult, trace: &Trace) -> TierOutcome {
     match result {
         TierResult::Miss => TierOutcome::Forward(Forward::UriMiss),
         TierResult::Fresh | TierResult::Stale => TierOutcome::Forward(Forward::Stale),
+        TierResult::Partial => TierOutcome::Forward(Forward::Partial),
         TierResult::Purged => TierOutcome::Forward(Forward::Miss),
         TierResult::Failed(_) => TierOutcome::Failed("tier-failed".to_owned()),
     }
@@ -52,8 +53,14 @@ fn outcome(tier: &str, result: &TierResult, trace: &Trace) -> TierOutcome {
 
 /// Why the request went to the origins: what was stored was stale, or nothing was.
 fn reason_to_forward(trace: &Trace) -> Forward {
-    let is_stale = trace.tiers.iter().any(|(_, result)| *result == TierResult::Stale);
-    if is_stale { Forward::Stale } else { Forward::UriMiss }
+    let found = |wanted: &TierResult| trace.tiers.iter().any(|(_, result)| result == wanted);
+    if found(&TierResult::Partial) {
+        Forward::Partial
+    } else if found(&TierResult::Stale) {
+        Forward::Stale
+    } else {
+        Forward::UriMiss
+    }
 }
 
 fn purged(trace: &Trace) -> Option<&'static str> {

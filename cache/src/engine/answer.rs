@@ -1,5 +1,7 @@
 //! From a stored response to an answer: coding, conditions, ranges, age.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use http::{HeaderValue, Method, header};
 
@@ -10,18 +12,24 @@ use crate::{
     freshness,
     key::Key,
     range,
-    stored::{Position, ResponseHead, Scopes, StoredRef},
+    stored::{Kind, Position, ResponseHead, Scopes, StoredRef},
     validation::{self, Condition},
 };
 
 impl Engine {
-    /// Answers from a whole stored response.
+    /// Answers from a stored response.
+    ///
+    /// # Errors
+    /// The trace, when the response lies in slices that can't be had.
     pub(super) async fn answer_stored(
-        &self,
+        self: &Arc<Self>,
         request: &Request,
         stored: &StoredRef,
         mut trace: Trace,
-    ) -> Answer {
+    ) -> Result<Answer, Trace> {
+        if let Kind::Sliced { length } = stored.kind {
+            return self.answer_sliced(request, stored, length, trace).await;
+        }
         let now = self.clock.now();
         let age_ms = freshness::age_ms(&stored.lifetime, now);
         trace.ttl_ms = i64::try_from(stored.lifetime.fresh_ms)
@@ -42,7 +50,8 @@ impl Engine {
         let representation = encoding::represent(stored, choice, undone);
         let (mut head, body) = respond(request, &representation.head, &representation.body);
         head.headers.insert(header::AGE, HeaderValue::from(age_ms / 1000));
-        Answer { head, body, trace, source: Some(provenance(&stored.key, stored.position, &stored.scopes)) }
+        let source = Some(provenance(&stored.key, stored.position, &stored.scopes));
+        Ok(Answer { head, body, trace, source })
     }
 
     /// A body without its coding; `None` when it is not of that coding, or too large without it.

@@ -16,7 +16,9 @@ use super::{
     Answer, Engine, Provenance, Request, Served, Trace, Unanswered,
     answer::{provenance, respond, served},
     lookup::{Found, Place},
-    origin_request, vary_variant,
+    origin_request,
+    part::{self, part_wanted},
+    vary_variant,
 };
 use crate::{
     body::{Body, BodyError, BodyStream},
@@ -27,7 +29,8 @@ use crate::{
     freshness::{self, Use},
     key::{Key, KeyHash},
     policy::Policy,
-    storability,
+    range::{self, Selection},
+    slices, storability,
     stored::{Kind, Lifetime, Position, ResponseHead, Scopes, Stored, StoredRef},
     surrogate,
     validation::{self, Condition},
@@ -39,20 +42,23 @@ use crate::{
 const RESTARTS_MAX: usize = 3;
 
 /// How long a fill goes on when its clients have left: enough for a response worth keeping, too short for a drip.
-const ABANDONED_MAX: Duration = Duration::from_secs(10);
+pub(super) const ABANDONED_MAX: Duration = Duration::from_secs(10);
 
 /// What a leader needs to know about the slot that it fills.
-struct Errand {
-    request: Request,
-    hash: KeyHash,
-    stale: Option<StoredRef>,
+pub(super) struct Errand {
+    pub(super) request: Request,
+    /// Names the flight.
+    pub(super) hash: KeyHash,
+    pub(super) stale: Option<StoredRef>,
+    /// The part to ask for, widened to whole slices.
+    pub(super) range: Option<HeaderValue>,
 }
 
 /// Ends a flight whatever happens to the task that leads it.
-struct Lead {
-    engine: Arc<Engine>,
-    flight: Arc<Flight>,
-    hash: KeyHash,
+pub(super) struct Lead {
+    pub(super) engine: Arc<Engine>,
+    pub(super) flight: Arc<Flight>,
+    pub(super) hash: KeyHash,
 }
 
 impl Drop for Lead {
@@ -71,19 +77,29 @@ impl Engine {
         let mut trace = Trace::new();
         let directives = cache_control::request(&request.headers);
         let began = Instant::now();
-        let place = self.lookup(&request, &directives, &mut trace).await;
+        let mut place = self.lookup(&request, &directives, &mut trace).await;
         trace.lookup_us = micros_since(began);
         match &place.found {
             Some(Found { stored, tier, usage: Use::Fresh }) => {
                 self.offer_from(tier, &request, place.hash, stored);
-                let trace = served(trace, Served::Hit(tier));
-                return Ok(self.answer_stored(&request, stored, trace).await);
+                match self.answer_stored(&request, stored, served(trace, Served::Hit(tier))).await {
+                    Ok(answer) => return Ok(answer),
+                    Err(unsuccessful) => {
+                        trace = unsuccessful;
+                        place.found = None;
+                    }
+                }
             }
             Some(Found { stored, tier, usage: Use::StaleWhileRevalidate }) => {
                 self.refresh(&request, &place, stored);
                 trace.reason = Some("stale-while-revalidate");
-                let trace = served(trace, Served::Stale(tier));
-                return Ok(self.answer_stored(&request, stored, trace).await);
+                match self.answer_stored(&request, stored, served(trace, Served::Stale(tier))).await {
+                    Ok(answer) => return Ok(answer),
+                    Err(unsuccessful) => {
+                        trace = unsuccessful;
+                        place.found = None;
+                    }
+                }
             }
             Some(_) | None => {}
         }
@@ -96,7 +112,8 @@ impl Engine {
     /// Validates behind a stale answer, unless somebody does already.
     fn refresh(self: &Arc<Self>, request: &Request, place: &Place, stale: &StoredRef) {
         if let Role::Leader(flight) = self.join(&place.key, place.hash) {
-            self.lead(flight, request, place.hash, Some(Arc::clone(stale)));
+            let stale = Some(Arc::clone(stale));
+            self.lead(flight, Errand { request: request.clone(), hash: place.hash, stale, range: None });
         }
     }
 
@@ -107,15 +124,8 @@ impl Engine {
         })
     }
 
-    fn lead(
-        self: &Arc<Self>,
-        flight: Arc<Flight>,
-        request: &Request,
-        hash: KeyHash,
-        stale: Option<StoredRef>,
-    ) {
-        let errand = Errand { request: request.clone(), hash, stale };
-        let lead = Lead { engine: Arc::clone(self), flight, hash };
+    fn lead(self: &Arc<Self>, flight: Arc<Flight>, errand: Errand) {
+        let lead = Lead { engine: Arc::clone(self), flight, hash: errand.hash };
         tokio::spawn(async move { lead.run(errand).await });
     }
 
@@ -128,14 +138,19 @@ impl Engine {
         let began = Instant::now();
         let stale = place.found.take();
         for _ in 0..RESTARTS_MAX {
-            if self.is_marked_pass(place.hash) {
+            let range = stale.is_none().then(|| part_wanted(request)).flatten();
+            let hash = range.as_ref().map_or(place.hash, |range| {
+                place.key.with_variant(slices::fetch_variant(&place.key.variant, range)).hash()
+            });
+            if self.is_marked_pass(place.hash) || self.is_marked_pass(hash) {
                 break;
             }
-            let (flight, seat) = match self.join(&place.key, place.hash) {
+            let (flight, seat) = match self.join(&place.key, hash) {
                 Role::Leader(flight) => {
                     let seat = flight.seat();
-                    let copy = stale.as_ref().map(|found| Arc::clone(&found.stored));
-                    self.lead(Arc::clone(&flight), request, place.hash, copy);
+                    let stale = stale.as_ref().map(|found| Arc::clone(&found.stored));
+                    let errand = Errand { request: request.clone(), hash, stale, range };
+                    self.lead(Arc::clone(&flight), errand);
                     (flight, Some(seat))
                 }
                 Role::Follower(flight) => {
@@ -148,7 +163,7 @@ impl Engine {
             trace.collapsed = seat.is_none();
             match head {
                 Head::Growing(growing) => {
-                    if let Some(key) = other_variant(request, &growing) {
+                    if let Some(key) = other_variant(request, &growing.about.vary, &growing.about.variant) {
                         place = Place { hash: key.hash(), key, found: None };
                         continue;
                     }
@@ -167,7 +182,18 @@ impl Engine {
                     trace.attempts = Arc::new(origins.attempts.clone());
                     trace.stored = true;
                     let trace = served(trace, Served::Validated);
-                    return Ok(self.answer_stored(request, &stored, trace).await);
+                    let answered = self.answer_stored(request, &stored, trace).await;
+                    return answered.map_err(|trace| unanswered(Arc::default(), trace));
+                }
+                Head::Sliced(index, origins) => {
+                    if let Some(key) = other_variant(request, &index.vary, &index.key.variant) {
+                        place = Place { hash: key.hash(), key, found: None };
+                        continue;
+                    }
+                    trace.attempts = Arc::new(origins.attempts.clone());
+                    trace.stored = true;
+                    let answered = self.answer_stored(request, &index, served(trace, Served::Fetched)).await;
+                    return answered.map_err(|trace| unanswered(Arc::default(), trace));
                 }
                 Head::Private(reason) => {
                     // made for the leading request alone: a follower must never see it
@@ -217,7 +243,13 @@ impl Engine {
             self.counters.refused.fetch_add(1, Ordering::Relaxed);
             return self.fall_back(request, stale, Arc::new(busy()), trace).await;
         };
-        let headers = validation::without_conditions(&request.headers);
+        let mut headers = validation::without_conditions(&request.headers);
+        for name in [header::RANGE, header::IF_RANGE] {
+            // what is not stored is not cut here: the origin answers the part itself
+            for value in request.headers.get_all(&name) {
+                headers.append(name.clone(), value.clone());
+            }
+        }
         let result = request.waterfall.fetch(&origin_request(request, headers)).await;
         trace.fetch_us = micros_since(began);
         match result {
@@ -234,7 +266,7 @@ impl Engine {
 
     /// Every origin failed: the stale copy if its rules allow it (RFC 5861 section 4), else nothing.
     async fn fall_back(
-        &self,
+        self: &Arc<Self>,
         request: &Request,
         stale: Option<Found>,
         failure: Arc<Failure>,
@@ -245,9 +277,10 @@ impl Engine {
             Some(Found { stored, tier, usage: Use::Validate { stale_if_error: true } }) => {
                 trace.reason = Some("stale-if-error");
                 let trace = served(trace, Served::Stale(tier));
-                Ok(self.answer_stored(request, &stored, trace).await)
+                let answered = self.answer_stored(request, &stored, trace).await;
+                answered.map_err(|trace| unanswered(failure, trace))
             }
-            _ => Err(Unanswered { failure, trace, only_if_cached: false }),
+            _ => Err(unanswered(failure, trace)),
         }
     }
 }
@@ -261,7 +294,7 @@ impl Lead {
         };
         let mut stale = errand.stale.clone();
         loop {
-            let (asked, fetched) = match self.ask(&errand.request, stale.as_deref()).await {
+            let (asked, fetched) = match self.ask(&errand, stale.as_deref()).await {
                 Ok(answered) => answered,
                 Err(failure) => return self.flight.announce(Head::Failed(Arc::new(failure))),
             };
@@ -269,6 +302,13 @@ impl Lead {
             let request = &errand.request;
             let head = &fetched.response.head;
             let lifetime = freshness::lifetime(&request.headers, head, &request.policy, asked, received);
+            if errand.range.is_some() && head.status == StatusCode::RANGE_NOT_SATISFIABLE {
+                // it speaks of the part, and would pose as the whole if it were stored
+                return self.flight.hand_over(fetched, "range");
+            }
+            if head.status == StatusCode::PARTIAL_CONTENT && errand.range.is_some() {
+                return self.take_part(&errand, fetched, lifetime, permit).await;
+            }
             if head.status != StatusCode::NOT_MODIFIED {
                 return self.take(&errand, fetched, lifetime, permit).await;
             }
@@ -284,10 +324,14 @@ impl Lead {
     }
 
     /// Asks the waterfall for the whole response, or whether `stale` still holds.
-    async fn ask(&self, request: &Request, stale: Option<&Stored>) -> Result<(Millis, Fetched), Failure> {
+    async fn ask(&self, errand: &Errand, stale: Option<&Stored>) -> Result<(Millis, Fetched), Failure> {
+        let request = &errand.request;
         let mut headers = validation::without_conditions(&request.headers);
         if let Some(stale) = stale {
             headers.extend(validation::conditions(stale));
+        }
+        if let Some(range) = &errand.range {
+            headers.insert(header::RANGE, range.clone());
         }
         let asked = self.engine.clock.now();
         Ok((asked, request.waterfall.fetch(&origin_request(request, headers)).await?))
@@ -309,7 +353,7 @@ impl Lead {
     }
 
     /// A new response: store it while it grows, or hand it to the one client that asked.
-    async fn take(
+    pub(super) async fn take(
         &self,
         errand: &Errand,
         mut fetched: Fetched,
@@ -319,10 +363,12 @@ impl Lead {
         let engine = &self.engine;
         let request = &errand.request;
         let head = &fetched.response.head;
-        let too_large = fetched.response.body.length().is_some_and(|n| n > engine.limits.object_bytes_max);
+        let length = fetched.response.body.length();
+        let sliced = length.filter(|length| *length > slices::SLICED_OVER && slices::is_sliceable(head));
+        let is_too_large = sliced.is_none() && length.is_some_and(|n| n > engine.limits.object_bytes_max);
         let refused = match storability::judge(&request.headers, head, &request.policy) {
             Err(reason) => Some(reason.reason()),
-            Ok(()) if too_large => Some("too-large"),
+            Ok(()) if is_too_large => Some("too-large"),
             Ok(()) if engine.is_full() => Some("busy"),
             Ok(()) => None,
         };
@@ -337,7 +383,10 @@ impl Lead {
             return;
         }
         engine.unmark_pass(errand.hash);
-        self.fill(errand, fetched, lifetime).await;
+        match sliced.filter(|_| head.status == StatusCode::OK) {
+            Some(length) => self.fill_slices(errand, fetched, lifetime, length, 0).await,
+            None => self.fill(errand, fetched, lifetime).await,
+        }
     }
 
     async fn fill(&self, errand: &Errand, fetched: Fetched, lifetime: Lifetime) {
@@ -386,7 +435,7 @@ impl Lead {
         announced: Option<u64>,
     ) -> Result<Option<bytes::Bytes>, BodyError> {
         let engine = &self.engine;
-        let mut filling = Filling { engine, bytes: 0 };
+        let mut filling = Filling::new(engine);
         let mut keeps = true;
         let mut received = 0_u64;
         let mut abandoned: Option<Instant> = None;
@@ -429,7 +478,7 @@ impl Lead {
 }
 
 impl Engine {
-    fn is_full(&self) -> bool {
+    pub(super) fn is_full(&self) -> bool {
         self.counters.filling_bytes.load(Ordering::Relaxed) > self.limits.filling_bytes_max
     }
 }
@@ -444,13 +493,17 @@ impl Drop for EndGuard<'_> {
 }
 
 /// Counts the bytes of one growing body into the node's total for as long as it grows.
-struct Filling<'a> {
+pub(super) struct Filling<'a> {
     engine: &'a Engine,
     bytes: u64,
 }
 
-impl Filling<'_> {
-    fn add(&mut self, bytes: u64) {
+impl<'a> Filling<'a> {
+    pub(super) const fn new(engine: &'a Engine) -> Self {
+        Self { engine, bytes: 0 }
+    }
+
+    pub(super) fn add(&mut self, bytes: u64) {
         self.bytes += bytes;
         self.engine.counters.filling_bytes.fetch_add(bytes, Ordering::Relaxed);
     }
@@ -462,16 +515,20 @@ impl Drop for Filling<'_> {
     }
 }
 
+fn unanswered(failure: Arc<Failure>, trace: Trace) -> Unanswered {
+    Unanswered { failure, trace, only_if_cached: false }
+}
+
 fn busy() -> Failure {
     Failure { retry_after_s: Some(1), ..Failure::default() }
 }
 
-fn origins(fetched: &Fetched) -> Origins {
+pub(super) fn origins(fetched: &Fetched) -> Origins {
     Origins { origin: fetched.origin.clone(), attempts: fetched.attempts.clone() }
 }
 
 /// The stored response without its body.
-fn draft(errand: &Errand, fetched: &Fetched, lifetime: Lifetime, position: Position) -> Stored {
+pub(super) fn draft(errand: &Errand, fetched: &Fetched, lifetime: Lifetime, position: Position) -> Stored {
     let head = &fetched.response.head;
     let vary = match vary::names(&head.headers) {
         Vary::Names(names) => names,
@@ -522,13 +579,13 @@ const fn older(a: Position, b: Position) -> Position {
 }
 
 /// The key under which this request must look instead, when the growing response is another variant.
-fn other_variant(request: &Request, growing: &Growing) -> Option<Key> {
-    if growing.about.vary.is_empty() {
+fn other_variant(request: &Request, vary: &[String], variant: &str) -> Option<Key> {
+    if vary.is_empty() {
         return None;
     }
-    let selected = vary::variant(&growing.about.vary, &request.headers);
+    let selected = vary::variant(vary, &request.headers);
     let wanted = vary_variant(&request.key.variant, &selected);
-    (wanted != growing.about.variant).then(|| request.key.with_variant(wanted))
+    (wanted != variant).then(|| request.key.with_variant(wanted))
 }
 
 fn answer_growing(
@@ -553,6 +610,22 @@ fn answer_growing(
         let mut head = validation::not_modified_head(&growing.about.head);
         head.headers.insert(header::AGE, age);
         return Some(Answer { head, body: Body::empty(), trace, source });
+    }
+    if let Some(length) = growing.about.length.filter(|_| request.method == Method::GET) {
+        match range::select(&request.headers, &growing.about.head, length) {
+            Selection::One(span) => {
+                let mut head = range::one_head(&growing.about.head, span, length)?;
+                head.headers.insert(header::AGE, age);
+                let body = part::cut(kept.or_else(|| growing.reader())?, 0, span);
+                return Some(Answer { head, body, trace, source });
+            }
+            Selection::Unsatisfiable => {
+                let mut head = range::unsatisfiable(&growing.about.head, length);
+                head.headers.insert(header::AGE, age);
+                return Some(Answer { head, body: Body::empty(), trace, source });
+            }
+            Selection::Whole | Selection::Many(_) => {}
+        }
     }
     let mut head = growing.about.head.clone();
     head.headers.insert(header::AGE, age);
@@ -583,7 +656,7 @@ fn pass(request: &Request, fetched: Fetched, mut trace: Trace, reason: &'static 
 }
 
 /// Keeps a fetch permit until the body has ended or was dropped.
-fn hold_while_streaming(body: Body, permit: OwnedSemaphorePermit) -> Body {
+pub(super) fn hold_while_streaming(body: Body, permit: OwnedSemaphorePermit) -> Body {
     match body {
         Body::Full(bytes) => Body::Full(bytes),
         Body::Stream { length, stream } => {
@@ -596,6 +669,6 @@ fn hold_while_streaming(body: Body, permit: OwnedSemaphorePermit) -> Body {
     }
 }
 
-fn micros_since(began: Instant) -> u64 {
+pub(super) fn micros_since(began: Instant) -> u64 {
     u64::try_from(began.elapsed().as_micros()).unwrap_or(u64::MAX)
 }

@@ -26,6 +26,8 @@ use crate::{
     waterfall::{Step, Waterfall},
 };
 
+mod sliced;
+
 const START: Millis = Millis(1_800_000_000_000);
 
 type Script = dyn Fn(usize, &OriginRequest) -> Result<OriginResponse, OriginError> + Send + Sync;
