@@ -2,16 +2,19 @@
 # ARGS go to `overfall demo`: make demo ARGS=--json
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test build bench bench-http clean
+.PHONY: help demo test conformance build bench bench-http clean
 
 help: ## these lines
-	@sed -n 's/^\([a-z-]*\):.*## /\1|/p' Makefile | while IFS='|' read -r name text; do printf '  make %-11s %s\n' "$$name" "$$text"; done
+	@sed -n 's/^\([a-z-]*\):.*## /\1|/p' Makefile | while IFS='|' read -r name text; do printf '  make %-12s %s\n' "$$name" "$$text"; done
 
 demo: ## install what the build needs, build, run the demo (Ctrl-C stops it)
 	@exec tests/install/demo.sh $(ARGS)
 
 test: ## install what the tests need, run every check
 	@exec tests/install/test.sh
+
+conformance: ## the public tests of HTTP caches against a debug build; ARGS: [--verbose] [TEST-ID]...
+	@exec tests/conformance/run.sh $(ARGS)
 
 build: ## release binary: target/release/overfall
 	cargo build --release --locked

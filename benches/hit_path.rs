@@ -73,9 +73,12 @@ async fn warm(bytes: usize) -> (Arc<Engine>, Request) {
             stale_if_error_ms: 0,
             negative_ttl_ms: 0,
             compress: None,
+            stores_cookies: false,
+            stores_errors: true,
         }),
         waterfall: Arc::new(Waterfall { steps: vec![Step { origin, head_timeout: Duration::from_secs(1) }] }),
         request_id: 0,
+        is_trusted: false,
     };
     drop(engine.serve(request.clone()).await.unwrap().body.collect(1 << 24).await);
     (engine, request)

@@ -74,7 +74,11 @@ pub struct RequestDirectives {
     pub no_cache: bool,
     /// `max-age`.
     pub max_age_s: Option<u64>,
-    /// Whether `no-cache` and `max-age` are obeyed. Never set from the request itself: with them any visitor could make
+    /// `min-fresh`: freshness that must be left.
+    pub min_fresh_s: Option<u64>,
+    /// `max-stale`: how long past its freshness a response may be; [`SECONDS_MAX`] when it names no limit.
+    pub max_stale_s: Option<u64>,
+    /// Whether `no-cache`, `max-age`, `min-fresh` and `max-stale` are obeyed. Never set from the request itself: with them any visitor could make
     /// every request an origin's.
     pub is_trusted: bool,
 }
@@ -112,6 +116,10 @@ pub fn request(headers: &HeaderMap) -> RequestDirectives {
             "no-store" => found.no_store = true,
             "no-cache" => found.no_cache = true,
             "max-age" => strictest(&mut found.max_age_s, value.map_or(0, seconds)),
+            "min-fresh" => {
+                found.min_fresh_s = Some(found.min_fresh_s.unwrap_or(0).max(value.map_or(0, seconds)));
+            }
+            "max-stale" => strictest(&mut found.max_stale_s, value.map_or(SECONDS_MAX, seconds)),
             _ => {}
         }
     });

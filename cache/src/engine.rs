@@ -18,6 +18,7 @@ use tokio::sync::Semaphore;
 
 use crate::{
     body::Body,
+    cache_control::{self, RequestDirectives},
     clock::{Clock, Millis},
     encoding::{self, Accepted, Workshop},
     flight::Flights,
@@ -31,6 +32,7 @@ use crate::{
 };
 
 mod answer;
+mod draft;
 mod explain;
 mod fetch;
 mod lookup;
@@ -69,6 +71,14 @@ pub struct Request {
     pub waterfall: Arc<Waterfall>,
     /// Identifies the request in logs.
     pub request_id: u128,
+    /// Whether the client's wishes on the age of the answer count (RFC 9111 section 5.2.1).
+    pub is_trusted: bool,
+}
+
+impl Request {
+    fn directives(&self) -> RequestDirectives {
+        RequestDirectives { is_trusted: self.is_trusted, ..cache_control::request(&self.headers) }
+    }
 }
 
 /// A response for the client, before connection-level fields.

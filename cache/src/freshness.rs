@@ -33,6 +33,8 @@ pub enum Use {
     Fresh,
     /// Serve it and validate behind it.
     StaleWhileRevalidate,
+    /// Serve it: the client takes a stale one (RFC 9111 section 5.2.1.2).
+    MaxStale,
     /// Validate first; serve it all the same if no origin answers and this says so.
     Validate {
         /// Whether it may be served when every origin fails.
@@ -191,7 +193,7 @@ pub const fn age_ms(lifetime: &Lifetime, now: Millis) -> u64 {
 
 /// Decides what may be done with a stored response at `now`.
 ///
-/// A client's `no-cache` and `max-age` (RFC 9111 section 5.2.1) are not obeyed unless the caller trusts it: any visitor
+/// A client's `no-cache`, `max-age`, `min-fresh` and `max-stale` (RFC 9111 section 5.2.1) are not obeyed unless the caller trusts it: any visitor
 /// could turn every hit into a request to the origin. `only-if-cached` is the caller's.
 ///
 /// A soft purge makes a fresh response stale as of this moment, so that its windows open: it is served while it is
@@ -227,16 +229,26 @@ pub fn judge(lifetime: &Lifetime, coverage: Coverage, request: &RequestDirective
     match coverage {
         Coverage::Dead => Use::Never,
         Coverage::Unknown => validate,
-        Coverage::Clear | Coverage::Stale if wants_newer(request, age) => validate,
+        Coverage::Clear | Coverage::Stale if wants_newer(request, lifetime.fresh_ms, age) => validate,
         Coverage::Clear if is_fresh && !lifetime.always_validate => Use::Fresh,
         Coverage::Clear | Coverage::Stale if opens(lifetime.stale_while_revalidate_ms) => {
             Use::StaleWhileRevalidate
+        }
+        Coverage::Clear if takes_stale(request) && opens(ms(request.max_stale_s.unwrap_or(0))) => {
+            Use::MaxStale
         }
         Coverage::Clear | Coverage::Stale => validate,
     }
 }
 
-fn wants_newer(request: &RequestDirectives, age_ms: u64) -> bool {
+fn wants_newer(request: &RequestDirectives, fresh_ms: u64, age_ms: u64) -> bool {
+    let left_ms = fresh_ms.saturating_sub(age_ms);
     request.is_trusted
-        && (request.no_cache || request.max_age_s.is_some_and(|max| age_ms > ms(max) || max == 0))
+        && (request.no_cache
+            || request.max_age_s.is_some_and(|max| age_ms > ms(max) || max == 0)
+            || request.min_fresh_s.is_some_and(|min| left_ms < ms(min)))
+}
+
+const fn takes_stale(request: &RequestDirectives) -> bool {
+    request.is_trusted && request.max_stale_s.is_some()
 }

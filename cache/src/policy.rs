@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use overfall_config::Site;
+use overfall_config::{SetCookieRule, Site};
 
 use crate::encoding::Compress;
 
@@ -26,6 +26,11 @@ pub struct Policy {
     pub negative_ttl_ms: u64,
     /// Content codings made here; `None`: responses are passed on as the origin coded them.
     pub compress: Option<Compress>,
+    /// Whether a response with `Set-Cookie` is stored like any other.
+    pub stores_cookies: bool,
+    /// Whether an error of the last origin that says how long it is fresh is stored; not where the site has its own
+    /// last resort.
+    pub stores_errors: bool,
 }
 
 impl From<&Site> for Policy {
@@ -36,6 +41,8 @@ impl From<&Site> for Policy {
             stale_if_error_ms: millis(site.stale_if_error),
             negative_ttl_ms: NEGATIVE_TTL_MS,
             compress: Compress::of(&site.compress),
+            stores_cookies: site.set_cookie == SetCookieRule::Stored,
+            stores_errors: site.on_failure.is_none(),
         }
     }
 }
@@ -48,7 +55,7 @@ fn millis(time: Duration) -> u64 {
 mod tests {
     use std::time::Duration;
 
-    use overfall_config::{CompressRules, QueryRule, Site};
+    use overfall_config::{CompressRules, QueryRule, RequestRule, SetCookieRule, Site};
 
     use super::Policy;
 
@@ -64,6 +71,8 @@ mod tests {
             compress: CompressRules::default(),
             images: None,
             on_failure: None,
+            request_cache_control: RequestRule::Ignore,
+            set_cookie: SetCookieRule::Private,
         }
     }
 

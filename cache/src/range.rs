@@ -51,7 +51,9 @@ enum Asked {
 /// Reads `Range` and `If-Range` of a GET for a body of `length` bytes.
 #[must_use]
 pub fn select(request: &HeaderMap, head: &ResponseHead, length: u64) -> Selection {
-    if head.status != StatusCode::OK || !if_range_holds(request, &head.headers) {
+    // a `Content-Range` outside a 206 means nothing (RFC 9110 section 14.4), and must not stand beside ours
+    let is_whole = head.status == StatusCode::OK && !head.headers.contains_key(header::CONTENT_RANGE);
+    if !is_whole || !if_range_holds(request, &head.headers) {
         return Selection::Whole;
     }
     single(request, &header::RANGE)

@@ -31,8 +31,6 @@ pub enum NotStored {
     SetCookie,
     /// 206: partial content is not stored.
     Partial,
-    /// `Content-Range` outside a 206, which means nothing (RFC 9110 section 14.4).
-    ContentRange,
     /// The status is not final, or is not stored without explicit freshness.
     Status(u16),
     /// Nothing says how long it may be used.
@@ -50,7 +48,6 @@ impl NotStored {
             Self::VaryStar => "vary-star",
             Self::SetCookie => "set-cookie",
             Self::Partial => "partial",
-            Self::ContentRange => "content-range",
             Self::Status(_) => "status",
             Self::NoFreshness => "no-freshness",
         }
@@ -64,9 +61,6 @@ impl NotStored {
 pub fn judge(request: &HeaderMap, head: &ResponseHead, policy: &Policy) -> Result<(), NotStored> {
     let directives = cache_control::response(&head.headers);
     judge_status(head.status)?;
-    if head.headers.contains_key(header::CONTENT_RANGE) {
-        return Err(NotStored::ContentRange);
-    }
     // must-understand lets a cache that knows the status look past no-store, and forbids it to others (section 5.2.2.3)
     let forbids = if directives.must_understand { !is_understood(head.status) } else { directives.no_store };
     if forbids || cache_control::request(request).no_store {
@@ -82,7 +76,7 @@ pub fn judge(request: &HeaderMap, head: &ResponseHead, policy: &Policy) -> Resul
         return Err(NotStored::VaryStar);
     }
     // RFC 9111 section 7.3 leaves it to the origin, but one that forgot `private` would hand a session to all readers
-    let is_shared = directives.public || directives.s_maxage_s.is_some();
+    let is_shared = policy.stores_cookies || directives.public || directives.s_maxage_s.is_some();
     if head.headers.contains_key(header::SET_COOKIE) && !is_shared {
         return Err(NotStored::SetCookie);
     }

@@ -28,8 +28,15 @@ pub const CLIENT_CONDITIONS: [HeaderName; 6] = [
 ];
 
 /// Fields that a 304 does not change in a stored response, because they describe its bytes (RFC 9111 section 3.2).
-const KEPT_ON_UPDATE: [HeaderName; 3] =
-    [header::CONTENT_ENCODING, header::CONTENT_LENGTH, header::CONTENT_RANGE];
+const KEPT_ON_UPDATE: [HeaderName; 7] = [
+    header::CONTENT_ENCODING,
+    header::CONTENT_LENGTH,
+    header::CONTENT_RANGE,
+    HeaderName::from_static("content-digest"),
+    HeaderName::from_static("content-md5"),
+    HeaderName::from_static("digest"),
+    HeaderName::from_static("repr-digest"),
+];
 
 /// What a client's conditions come to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -3,10 +3,12 @@
 //! Requests that mean the same get the same variant, as far as that is certain: two requests share a variant only if
 //! every response to the one is a right response to the other. Weights are dropped, sets are not.
 
-use http::{HeaderMap, HeaderName, header};
+use std::cmp::Reverse;
+
+use http::{HeaderMap, HeaderName, HeaderValue, header};
 use twox_hash::XxHash3_128;
 
-use crate::fields::{Quoting, elements};
+use crate::fields::{Quoting, elements, split_list};
 
 #[cfg(test)]
 mod tests;
@@ -18,6 +20,10 @@ const VARIANT_BYTES_MAX: usize = 256;
 /// Separates fields in a variant: no field value can hold it (RFC 9110 section 5.5), so that no value can pose as
 /// another field.
 const SEPARATOR: &str = "\n";
+/// Weight of what has none, in thousandths.
+const WEIGHT_MAX: u16 = 1000;
+/// Fields whose commas separate nothing.
+const NO_LISTS: [&str; 6] = ["authorization", "cookie", "from", "origin", "referer", "user-agent"];
 /// Codings that `*` stands for.
 const CODINGS: [&str; 3] = ["br", "gzip", "zstd"];
 
@@ -54,9 +60,10 @@ pub fn names(headers: &HeaderMap) -> Vary {
 
 /// What these fields of a request come to; empty when there are none.
 ///
-/// `Accept-Encoding` becomes the set of codings with a weight above zero, `Accept-Language` is compared without case and
-/// blanks, of all others runs of blanks count as one. An absent field differs from an empty one. Above 256 bytes the
-/// result is a hash of 256 bits.
+/// `Accept-Encoding` becomes the set of codings with a weight above zero, `Accept-Language` its languages by weight,
+/// without case and blanks. Of all others the lines are joined (RFC 9110 section 5.3) and blanks around commas count for
+/// nothing, but in the few that are no lists, where runs of blanks count as one. An absent field differs from an empty
+/// one. Above 256 bytes the result is a hash of 256 bits.
 #[must_use]
 pub fn variant(names: &[String], request: &HeaderMap) -> String {
     let parts: Vec<String> = names.iter().map(|name| part(name, request)).collect();
@@ -75,15 +82,49 @@ fn part(name: &str, request: &HeaderMap) -> String {
     if !request.contains_key(name) {
         return name.to_owned();
     }
-    let lines =
-        request.get_all(name).iter().map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned());
-    let value = lines.collect::<Vec<_>>().join(",");
-    let value = if name == header::ACCEPT_LANGUAGE.as_str() {
-        value.split_ascii_whitespace().collect::<String>().to_ascii_lowercase()
-    } else {
-        value.split_ascii_whitespace().collect::<Vec<_>>().join(" ")
+    if name == header::ACCEPT_LANGUAGE.as_str() {
+        return format!("{name}={}", languages(request).join(","));
+    }
+    // byte for byte, so that no two values become one
+    let text = |value: &HeaderValue| value.as_bytes().iter().copied().map(char::from).collect::<String>();
+    let whole = request.get_all(name).iter().map(text).collect::<Vec<_>>().join(",");
+    let single = |text: &str| text.split_ascii_whitespace().collect::<Vec<_>>().join(" ");
+    if NO_LISTS.contains(&name) {
+        return format!("{name}={}", single(&whole));
+    }
+    let members: Vec<String> = split_list(&whole, Quoting::Escapes).map(single).collect();
+    format!("{name}={}", members.join(","))
+}
+
+/// Languages of the request, the most wanted first (RFC 9110 section 12.5.4). Among equals the order means nothing.
+fn languages(request: &HeaderMap) -> Vec<String> {
+    let mut ranges: Vec<(Reverse<u16>, String)> = Vec::new();
+    elements(request, header::ACCEPT_LANGUAGE.as_str(), Quoting::Literal, |element| {
+        let mut pieces = element.split(';').map(str::trim);
+        let range = pieces.next().unwrap_or_default().to_ascii_lowercase();
+        ranges.push((Reverse(pieces.find_map(weight).unwrap_or(WEIGHT_MAX)), range));
+    });
+    ranges.sort_unstable();
+    ranges.dedup();
+    let shown = |(Reverse(weight), range)| {
+        if weight == WEIGHT_MAX { range } else { format!("{range};{weight}") }
     };
-    format!("{name}={value}")
+    ranges.into_iter().map(shown).collect()
+}
+
+/// A weight in thousandths (RFC 9110 section 12.4.2). `None`: this parameter is no weight.
+fn weight(parameter: &str) -> Option<u16> {
+    let (name, weight) = parameter.split_once('=')?;
+    if !name.trim().eq_ignore_ascii_case("q") {
+        return None;
+    }
+    let (whole, fraction) = weight.trim().split_once('.').unwrap_or((weight.trim(), ""));
+    let is_sound = fraction.len() <= 3 && fraction.bytes().all(|byte| byte.is_ascii_digit());
+    match whole {
+        "0" if is_sound => format!("{fraction:0<3}").parse().ok(),
+        "1" => Some(WEIGHT_MAX),
+        _ => None,
+    }
 }
 
 /// Codings that the client takes, sorted (RFC 9110 section 12.5.3). `identity` goes without saying. A coding unknown to

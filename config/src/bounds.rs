@@ -127,6 +127,7 @@ pub(crate) static SITE_TTL: Bound = time(&keys::SITE, "ttl", 0, 365 * DAY);
 pub(crate) static SITE_STALE_WHILE_REVALIDATE: Bound =
     time(&keys::SITE, "stale_while_revalidate", 0, 365 * DAY).or(MINUTE);
 pub(crate) static SITE_STALE_IF_ERROR: Bound = time(&keys::SITE, "stale_if_error", 0, 365 * DAY).or(DAY);
+pub(crate) static SITE_TRUSTED: Bound = items(&keys::SITE, "request_cache_control", 1, 256);
 pub(crate) static QUERY_IGNORE: Bound = items(&keys::QUERY, "ignore", 1, 256);
 pub(crate) static QUERY_ALLOW: Bound = items(&keys::QUERY, "allow", 1, 256);
 
@@ -186,6 +187,7 @@ pub(crate) static ALL: &[&Bound] = &[
     &SITE_TTL,
     &SITE_STALE_WHILE_REVALIDATE,
     &SITE_STALE_IF_ERROR,
+    &SITE_TRUSTED,
     &QUERY_IGNORE,
     &QUERY_ALLOW,
     &COMPRESS_CODINGS,

@@ -102,6 +102,8 @@ pub(crate) static SITE: Keys = Keys {
         "compress",
         "images",
         "on_failure",
+        "request_cache_control",
+        "set_cookie",
     ],
     refused: &[
         ("vary", "the response's own \"Vary\" is followed; remove the key"),

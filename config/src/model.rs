@@ -297,6 +297,32 @@ pub struct Site {
     pub images: Option<ImageRules>,
     /// Last resort when every origin failed and no stored response may be used.
     pub on_failure: Option<Fallback>,
+    /// Whose `Cache-Control` in requests is obeyed.
+    pub request_cache_control: RequestRule,
+    /// Which responses with `Set-Cookie` are stored.
+    pub set_cookie: SetCookieRule,
+}
+
+/// Whose wishes on the age of an answer count (RFC 9111 section 5.2.1). `only-if-cached` and `no-store` always do.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub enum RequestRule {
+    /// Nobody's: any visitor could turn every hit into a request to the origin.
+    #[default]
+    Ignore,
+    /// Everybody's.
+    Obey,
+    /// Those of clients in these networks.
+    From(Vec<ipnet::IpNet>),
+}
+
+/// Which responses with `Set-Cookie` may be stored.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum SetCookieRule {
+    /// Only those that say by `public` or `s-maxage` that they are meant for everybody.
+    #[default]
+    Private,
+    /// All that may be stored otherwise; RFC 9111 section 7.3 leaves it to the origin.
+    Stored,
 }
 
 /// `compress`

@@ -6,7 +6,9 @@ use toml::de::DeValue;
 
 use crate::{
     bounds, imaging, keys,
-    model::{CompressLevel, CompressRules, ContentCoding, Fallback, QueryRule, Site},
+    model::{
+        CompressLevel, CompressRules, ContentCoding, Fallback, QueryRule, RequestRule, SetCookieRule, Site,
+    },
     names,
     raw::{Spot, Table, Value},
     report::{Mistake, quoted},
@@ -49,7 +51,22 @@ fn site(table: &Table<'_>, marks: &mut Marks) -> Site {
         compress: table.value("compress").map_or_else(CompressRules::default, compress),
         images: images.map(|images| images.value),
         on_failure: table.table_if("on_failure", &keys::ON_FAILURE).map(|table| fallback(&table)),
+        request_cache_control: request_rule(table),
+        set_cookie: table.value("set_cookie").and_then(set_cookie).unwrap_or_default(),
     }
+}
+
+fn request_rule(table: &Table<'_>) -> RequestRule {
+    let Some(value) = table.value("request_cache_control") else { return RequestRule::default() };
+    if let DeValue::String(_) = value.node.get_ref() {
+        let obeyed = value.word(&[("ignore", false), ("obey", true)]).unwrap_or(false);
+        return if obeyed { RequestRule::Obey } else { RequestRule::Ignore };
+    }
+    RequestRule::From(plain(table.parse_list(&bounds::SITE_TRUSTED, names::network)))
+}
+
+fn set_cookie(value: Value<'_>) -> Option<SetCookieRule> {
+    value.word(&[("private", SetCookieRule::Private), ("stored", SetCookieRule::Stored)])
 }
 
 fn required_list(

@@ -6,7 +6,8 @@ mod refusals;
 use std::{collections::BTreeSet, path::Path, time::Duration};
 
 use crate::{
-    BusKind, Config, LoadError, OriginTarget, QueryRule, SharedTier, Tls, bounds, keys, load, parse,
+    BusKind, Config, LoadError, OriginTarget, QueryRule, RequestRule, SetCookieRule, SharedTier, Tls, bounds,
+    keys, load, parse,
 };
 
 /// The smallest useful file; tests add to it or change it.
@@ -22,6 +23,7 @@ origins = ["app"]
 
 const SINGLE_NODE: &str = include_str!("../examples/single-node.toml");
 const THREE_REGIONS: &str = include_str!("../examples/three-regions.toml");
+const CONFORMANCE: &str = include_str!("../examples/conformance.toml");
 const REFERENCE: &str = include_str!("../docs/reference.md");
 
 fn accepted(text: &str) -> Config {
@@ -177,6 +179,48 @@ fn the_three_region_example_loads_in_every_region() {
         assert_eq!(config.node.region, region);
         assert_eq!(config.regions.len(), 3);
         assert_eq!(config.dns.expect("the DNS role is on").services, ["cdn.edge.example.org."]);
+    }
+}
+
+#[test]
+fn the_conformance_example_takes_its_ports_from_outside() {
+    let env = |name: &str| match name {
+        "LISTEN_PORT" => Some("8080".to_owned()),
+        "ORIGIN_PORT" => Some("8000".to_owned()),
+        "STATE" => Some("/var/tmp/conformance".to_owned()),
+        _ => None,
+    };
+    let config = parse(CONFORMANCE, "examples/conformance.toml", &env);
+    let config = config.unwrap_or_else(|report| panic!("{report}"));
+    assert_eq!(config.listen.http, ["127.0.0.1:8080".parse().expect("an address")]);
+    let site = &config.sites[0];
+    assert_eq!(site.ttl, None);
+    assert!(site.stale_while_revalidate.is_zero() && site.stale_if_error.is_zero());
+    assert_eq!((&site.request_cache_control, site.set_cookie), (&RequestRule::Obey, SetCookieRule::Stored));
+}
+
+#[test]
+fn wishes_of_requests_are_obeyed_from_named_networks() {
+    let site = |line: &str| accepted(&format!("{SMALL}{line}\n")).sites[0].request_cache_control.clone();
+    assert_eq!(site(""), RequestRule::Ignore);
+    assert_eq!(site("request_cache_control = \"obey\""), RequestRule::Obey);
+    let networks = site("request_cache_control = [\"10.0.0.0/8\", \"::1/128\"]");
+    let wanted = ["10.0.0.0/8", "::1/128"].map(|text| text.parse().expect("a network"));
+    assert_eq!(networks, RequestRule::From(wanted.to_vec()));
+}
+
+#[test]
+fn rules_for_requests_and_cookies_are_checked() {
+    for line in [
+        "request_cache_control = \"trusted\"",
+        "request_cache_control = []",
+        "request_cache_control = [\"10.0.0.1/8\"]",
+        "request_cache_control = true",
+        "set_cookie = \"always\"",
+    ] {
+        let text = format!("{SMALL}{line}\n");
+        let Err(report) = parse(&text, "edge.toml", &|_| None) else { panic!("{line} was taken") };
+        assert_eq!(report.problems().len(), 1, "{report}");
     }
 }
 

@@ -48,6 +48,7 @@ pub fn request(
         policy: std::sync::Arc::clone(&route.policy),
         waterfall: std::sync::Arc::clone(&route.waterfall),
         request_id,
+        is_trusted: false,
     }
 }
 

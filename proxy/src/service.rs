@@ -14,7 +14,7 @@ use overfall_cache::{
     fields,
     stored::ResponseHead,
 };
-use overfall_config::OriginTarget;
+use overfall_config::{OriginTarget, RequestRule};
 use pingora::{
     Error, ErrorType, Result,
     http::{RequestHeader, ResponseHeader},
@@ -126,7 +126,8 @@ impl Edge {
         for name in UNKEYED {
             headers.remove(name);
         }
-        let plain = key::request(&route, request.method.clone(), host, target, headers, ctx.request_id);
+        let mut plain = key::request(&route, request.method.clone(), host, target, headers, ctx.request_id);
+        plain.is_trusted = is_trusted(&route.site.request_cache_control, session);
         match target.strip_prefix(IMAGE_PREFIX) {
             Some(rest) => {
                 let image = self.node.studio().request(&route, rest, &plain)?;
@@ -222,6 +223,19 @@ fn last_resort(
 fn request_id(head: &mut ResponseHead, id: u128) {
     if let Ok(value) = HeaderValue::from_str(&format!("{id:032x}")) {
         head.headers.insert("x-request-id", value);
+    }
+}
+
+/// Whether this client's wishes on the age of its answer count.
+fn is_trusted(rule: &RequestRule, session: &Session) -> bool {
+    match rule {
+        RequestRule::Ignore => false,
+        RequestRule::Obey => true,
+        RequestRule::From(networks) => session
+            .client_addr()
+            .and_then(|address| address.as_inet())
+            .map(|address| address.ip().to_canonical())
+            .is_some_and(|client| networks.iter().any(|network| network.contains(&client))),
     }
 }
 

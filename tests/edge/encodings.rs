@@ -97,7 +97,7 @@ async fn a_validation_keeps_the_codings_and_a_purge_takes_them_all() {
     stored(&lone.node, &url).await;
     origin.on("/w.js", Reply::status(304).cache_control("max-age=600").with("etag", "\"v1\""));
     coded(&client, &url, "br", "br").await;
-    let second = bytes::Bytes::from(script_of("second"));
+    let second = Bytes::from(script_of("second"));
     origin.on("/w.js", js(second.clone()));
     lone.node.admin.purge(&serde_json::json!({ "urls": [url] })).await;
     let fresh = client.get_with(&url, &[("accept-encoding", "br")]).await.expect(200);

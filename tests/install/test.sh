@@ -15,6 +15,7 @@ step cargo fmt --all --check
 step cargo clippy --workspace --all-targets --locked -- -Dwarnings
 step cargo build --workspace --locked
 step cargo nextest run --workspace --locked --profile "${NEXTEST_PROFILE:-default}"
+step tests/conformance/run.sh
 step cargo test --workspace --doc --locked
 RUSTDOCFLAGS=-Dwarnings step cargo doc --workspace --no-deps --locked
 step cargo deny --locked check bans licenses sources

@@ -207,13 +207,16 @@ fn nothing_says_nothing() {
 fn reads_requests() {
     let found = request(&map(&[
         ("cache-control", "Only-If-Cached, no-cache"),
-        ("cache-control", "no-store,max-age=0"),
+        ("cache-control", "no-store,max-age=0, min-fresh=1, max-stale=9"),
+        ("cache-control", "min-fresh=3, max-stale, min-fresh=2"),
     ]));
     let wanted = RequestDirectives {
         only_if_cached: true,
         no_store: true,
         no_cache: true,
         max_age_s: Some(0),
+        min_fresh_s: Some(3),
+        max_stale_s: Some(9),
         is_trusted: false,
     };
     assert_eq!(found, wanted);

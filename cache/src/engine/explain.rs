@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use super::{Engine, Request, lookup::MEMORY, vary_variant};
 use crate::{
-    cache_control::{self, RequestDirectives},
+    cache_control::RequestDirectives,
     freshness::{self, Use},
     key::{Key, KeyHash},
     purge::Coverage,
@@ -58,7 +58,7 @@ pub struct TierFinding {
 impl Engine {
     /// Explains one request. Reads every tier, changes none.
     pub async fn explain(&self, request: &Request) -> Explanation {
-        let directives = cache_control::request(&request.headers);
+        let directives = request.directives();
         let mut key = request.key.clone();
         let (mut tiers, mut held) = self.inspect(&key, key.hash(), &directives).await;
         let mut vary = Vec::new();
@@ -156,6 +156,7 @@ const fn state(usage: Use, coverage: Coverage) -> &'static str {
         (Coverage::Unknown, _) => "of unknown history, validated before use",
         (Coverage::Clear, Use::Fresh) => "fresh",
         (Coverage::Clear, Use::StaleWhileRevalidate) => "stale, served while revalidating",
+        (Coverage::Clear, Use::MaxStale) => "stale, served because the request takes stale ones",
         (Coverage::Clear, Use::Validate { .. }) => "stale, validated before use",
     }
 }

@@ -13,8 +13,9 @@ use http::{HeaderValue, Method, StatusCode, header};
 use tokio::{sync::OwnedSemaphorePermit, time::Instant};
 
 use super::{
-    Answer, Engine, Provenance, Request, Served, Trace, Unanswered,
+    Answer, Engine, Request, Served, Trace, Unanswered,
     answer::{provenance, respond, served},
+    draft::{draft, inherit},
     lookup::{Found, Place},
     origin_request,
     part::{self, part_wanted},
@@ -22,19 +23,19 @@ use super::{
 };
 use crate::{
     body::{Body, BodyError, BodyStream},
-    cache_control,
+    cache_control::{self, RequestDirectives},
     clock::Millis,
     encoding, fields,
     flight::{About, Flight, Growing, Head, Origins, Role},
     freshness::{self, Use},
     key::{Key, KeyHash},
+    origin::OriginResponse,
     policy::Policy,
     range::{self, Selection},
     slices, storability,
-    stored::{Kind, Lifetime, Position, ResponseHead, Scopes, Stored, StoredRef},
-    surrogate,
+    stored::{Lifetime, ResponseHead, Stored, StoredRef},
     validation::{self, Condition},
-    vary::{self, Vary},
+    vary,
     waterfall::{Failure, Fetched},
 };
 
@@ -75,38 +76,50 @@ impl Engine {
     /// [`Unanswered`] when every origin failed and no stored response may be used.
     pub async fn serve(self: &Arc<Self>, request: Request) -> Result<Answer, Unanswered> {
         let mut trace = Trace::new();
-        let directives = cache_control::request(&request.headers);
+        let directives = request.directives();
         let began = Instant::now();
         let mut place = self.lookup(&request, &directives, &mut trace).await;
         trace.lookup_us = micros_since(began);
-        match &place.found {
-            Some(Found { stored, tier, usage: Use::Fresh }) => {
-                self.offer_from(tier, &request, place.hash, stored);
-                match self.answer_stored(&request, stored, served(trace, Served::Hit(tier))).await {
-                    Ok(answer) => return Ok(answer),
-                    Err(unsuccessful) => {
-                        trace = unsuccessful;
-                        place.found = None;
-                    }
+        if let Some((stored, served_as)) = self.usable(&request, &place, &mut trace) {
+            match self.answer_stored(&request, &stored, served(trace, served_as)).await {
+                Ok(answer) => return Ok(answer),
+                Err(without_slices) => {
+                    trace = without_slices;
+                    place.found = None;
                 }
             }
-            Some(Found { stored, tier, usage: Use::StaleWhileRevalidate }) => {
-                self.refresh(&request, &place, stored);
-                trace.reason = Some("stale-while-revalidate");
-                match self.answer_stored(&request, stored, served(trace, Served::Stale(tier))).await {
-                    Ok(answer) => return Ok(answer),
-                    Err(unsuccessful) => {
-                        trace = unsuccessful;
-                        place.found = None;
-                    }
-                }
-            }
-            Some(_) | None => {}
         }
         if directives.only_if_cached {
             return Err(Unanswered { failure: Arc::default(), trace, only_if_cached: true });
         }
         self.fetch(&request, place, trace).await
+    }
+
+    /// What may be served before anybody is asked; with what has to be done behind it.
+    fn usable(
+        self: &Arc<Self>,
+        request: &Request,
+        place: &Place,
+        trace: &mut Trace,
+    ) -> Option<(StoredRef, Served)> {
+        let Found { stored, tier, usage } = place.found.as_ref()?;
+        let served_as = match usage {
+            Use::Fresh => {
+                self.offer_from(tier, request, place.hash, stored);
+                Served::Hit(tier)
+            }
+            Use::StaleWhileRevalidate => {
+                self.refresh(request, place, stored);
+                trace.reason = Some("stale-while-revalidate");
+                Served::Stale(tier)
+            }
+            Use::MaxStale => {
+                trace.reason = Some("max-stale");
+                Served::Stale(tier)
+            }
+            Use::Validate { .. } | Use::Never => return None,
+        };
+        Some((Arc::clone(stored), served_as))
     }
 
     /// Validates behind a stale answer, unless somebody does already.
@@ -294,12 +307,14 @@ impl Lead {
         };
         let mut stale = errand.stale.clone();
         loop {
-            let (asked, fetched) = match self.ask(&errand, stale.as_deref()).await {
-                Ok(answered) => answered,
-                Err(failure) => return self.flight.announce(Head::Failed(Arc::new(failure))),
-            };
-            let received = self.engine.clock.now();
+            let asked = self.engine.clock.now();
             let request = &errand.request;
+            let answered = self.ask(&errand, stale.as_deref()).await;
+            let received = self.engine.clock.now();
+            let fetched = match answered {
+                Ok(fetched) => fetched,
+                Err(failure) => return self.fail(&errand, failure, (asked, received), permit).await,
+            };
             let head = &fetched.response.head;
             let lifetime = freshness::lifetime(&request.headers, head, &request.policy, asked, received);
             if errand.range.is_some() && head.status == StatusCode::RANGE_NOT_SATISFIABLE {
@@ -324,7 +339,7 @@ impl Lead {
     }
 
     /// Asks the waterfall for the whole response, or whether `stale` still holds.
-    async fn ask(&self, errand: &Errand, stale: Option<&Stored>) -> Result<(Millis, Fetched), Failure> {
+    async fn ask(&self, errand: &Errand, stale: Option<&Stored>) -> Result<Fetched, Failure> {
         let request = &errand.request;
         let mut headers = validation::without_conditions(&request.headers);
         if let Some(stale) = stale {
@@ -333,8 +348,46 @@ impl Lead {
         if let Some(range) = &errand.range {
             headers.insert(header::RANGE, range.clone());
         }
-        let asked = self.engine.clock.now();
-        Ok((asked, request.waterfall.fetch(&origin_request(request, headers)).await?))
+        request.waterfall.fetch(&origin_request(request, headers)).await
+    }
+
+    /// No usable response. An error page that says how long it is fresh is stored like any other response (RFC 9111
+    /// section 3), unless something better is at hand for a while yet.
+    async fn fail(
+        &self,
+        errand: &Errand,
+        failure: Failure,
+        (asked, received): (Millis, Millis),
+        permit: OwnedSemaphorePermit,
+    ) {
+        let request = &errand.request;
+        if !request.policy.stores_errors || errand.stale.as_deref().is_some_and(|stale| self.stands_in(stale))
+        {
+            return self.flight.announce(Head::Failed(Arc::new(failure)));
+        }
+        let lifetime = failure.error_page.as_ref().and_then(|(head, _)| {
+            let lifetime = freshness::lifetime(&request.headers, head, &request.policy, asked, received);
+            let is_fresh = freshness::age_ms(&lifetime, received) < lifetime.fresh_ms;
+            let is_storable = storability::judge(&request.headers, head, &request.policy).is_ok();
+            (is_fresh && is_storable).then_some(lifetime)
+        });
+        match (lifetime, failure.error_page.clone()) {
+            (Some(lifetime), Some((head, page))) => {
+                let response = OriginResponse { head, body: Body::Full(page), provenance: None };
+                let origin = failure.attempts.last().map_or_else(String::new, |last| last.origin.clone());
+                let fetched = Fetched { origin, response, attempts: failure.attempts };
+                self.take(errand, fetched, lifetime, permit).await;
+            }
+            _ => self.flight.announce(Head::Failed(Arc::new(failure))),
+        }
+    }
+
+    /// Whether a stale response may be used because every origin failed.
+    fn stands_in(&self, stale: &Stored) -> bool {
+        let coverage = self.engine.purges.coverage(stale);
+        let directives = RequestDirectives::default();
+        let usage = freshness::judge(&stale.lifetime, coverage, &directives, self.engine.clock.now());
+        !matches!(usage, Use::Validate { stale_if_error: false } | Use::Never)
     }
 
     /// A 304: the stored response lives on with new fields (RFC 9111 section 4.3.4).
@@ -392,7 +445,7 @@ impl Lead {
     async fn fill(&self, errand: &Errand, fetched: Fetched, lifetime: Lifetime) {
         let engine = &self.engine;
         let origins = Arc::new(origins(&fetched));
-        let mut draft = draft(errand, &fetched, lifetime, self.flight.position);
+        let mut draft = draft(&errand.request, &fetched, lifetime, self.flight.position);
         let length = fetched.response.body.length();
         let growing = Arc::new(Growing::new(About {
             head: draft.head.clone(),
@@ -525,57 +578,6 @@ fn busy() -> Failure {
 
 pub(super) fn origins(fetched: &Fetched) -> Origins {
     Origins { origin: fetched.origin.clone(), attempts: fetched.attempts.clone() }
-}
-
-/// The stored response without its body.
-pub(super) fn draft(errand: &Errand, fetched: &Fetched, lifetime: Lifetime, position: Position) -> Stored {
-    let head = &fetched.response.head;
-    let vary = match vary::names(&head.headers) {
-        Vary::Names(names) => names,
-        Vary::None | Vary::Star => Vec::new(),
-    };
-    let key = if vary.is_empty() {
-        errand.request.key.clone()
-    } else {
-        let selected = vary::variant(&vary, &errand.request.headers);
-        errand.request.key.with_variant(vary_variant(&errand.request.key.variant, &selected))
-    };
-    let mut scopes = Scopes { tags: surrogate::tags(&head.headers).kept, sources: Vec::new() };
-    let mut position = position;
-    if let Some(inherited) = &fetched.response.provenance {
-        inherit(&mut position, &mut scopes, inherited);
-    }
-    let mut head = ResponseHead { status: head.status, headers: fields::storable_response(&head.headers) };
-    if errand.request.policy.compress.is_some() {
-        encoding::mark(&mut head);
-    }
-    Stored {
-        key,
-        head,
-        body: bytes::Bytes::new(),
-        lifetime,
-        position,
-        scopes,
-        vary,
-        codings: Vec::new(),
-        kind: Kind::Response,
-    }
-}
-
-/// A derived response promises no more than its sources, and goes by all of their names.
-fn inherit(position: &mut Position, scopes: &mut Scopes, inherited: &Provenance) {
-    *position = older(*position, inherited.position);
-    for tag in &inherited.scopes.tags {
-        if scopes.tags.len() < surrogate::TAGS_MAX && !scopes.tags.contains(tag) {
-            scopes.tags.push(tag.clone());
-        }
-    }
-    scopes.sources.clone_from(&inherited.scopes.sources);
-}
-
-/// The position that promises less. Another log's position is the weakest there is.
-const fn older(a: Position, b: Position) -> Position {
-    if a.epoch != b.epoch || b.seq < a.seq { b } else { a }
 }
 
 /// The key under which this request must look instead, when the growing response is another variant.

@@ -123,7 +123,7 @@ impl Engine {
         let usage = freshness::judge(&stored.lifetime, coverage, directives, now);
         let result = match usage {
             Use::Fresh => TierResult::Fresh,
-            Use::StaleWhileRevalidate | Use::Validate { .. } => TierResult::Stale,
+            Use::StaleWhileRevalidate | Use::MaxStale | Use::Validate { .. } => TierResult::Stale,
             Use::Never => TierResult::Purged,
         };
         trace.tiers.push((tier, result));
@@ -136,5 +136,6 @@ impl Engine {
 
 /// Whether the walk may stop: nothing later can be better.
 fn is_usable(found: &Found) -> bool {
-    found.stored.kind == Kind::VaryMarker || matches!(found.usage, Use::Fresh | Use::StaleWhileRevalidate)
+    found.stored.kind == Kind::VaryMarker
+        || matches!(found.usage, Use::Fresh | Use::StaleWhileRevalidate | Use::MaxStale)
 }

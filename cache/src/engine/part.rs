@@ -8,7 +8,8 @@ use tokio::sync::OwnedSemaphorePermit;
 
 use super::{
     Request,
-    fetch::{Errand, Lead, draft, hold_while_streaming, origins},
+    draft::draft,
+    fetch::{Errand, Lead, hold_while_streaming, origins},
     sliced::{Run, Sliced},
 };
 use crate::{
@@ -94,7 +95,7 @@ impl Lead {
     ) {
         let engine = &self.engine;
         let origins = Arc::new(origins(&fetched));
-        let mut draft = draft(errand, &fetched, lifetime, self.flight.position);
+        let mut draft = draft(&errand.request, &fetched, lifetime, self.flight.position);
         draft.kind = Kind::Sliced { length };
         draft.head.headers.insert(header::ACCEPT_RANGES, HeaderValue::from_static("bytes"));
         let index = Arc::new(draft);

@@ -146,9 +146,12 @@ fn request(target: &str, origins: &[Arc<Scripted>], fields: &[(&str, &str)]) -> 
             stale_if_error_ms: 0,
             negative_ttl_ms: 0,
             compress: None,
+            stores_cookies: false,
+            stores_errors: true,
         }),
         waterfall: Arc::new(Waterfall { steps }),
         request_id: 1,
+        is_trusted: false,
     }
 }
 

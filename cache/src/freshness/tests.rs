@@ -24,6 +24,8 @@ const SITE: Policy = Policy {
     stale_if_error_ms: 86_400_000,
     negative_ttl_ms: 10_000,
     compress: None,
+    stores_cookies: false,
+    stores_errors: true,
 };
 const SITE_TTL: Policy = Policy { default_ttl_ms: Some(300_000), ..SITE };
 
@@ -306,6 +308,9 @@ fn only_a_trusted_client_may_ask_for_newer() {
         (RequestDirectives { max_age_s: Some(0), ..RequestDirectives::default() }, KEPT),
         (RequestDirectives { max_age_s: Some(4), ..RequestDirectives::default() }, KEPT),
         (RequestDirectives { max_age_s: Some(5), ..RequestDirectives::default() }, Use::Fresh),
+        (RequestDirectives { min_fresh_s: Some(6), ..RequestDirectives::default() }, KEPT),
+        (RequestDirectives { min_fresh_s: Some(5), ..RequestDirectives::default() }, Use::Fresh),
+        (RequestDirectives { max_stale_s: Some(5), ..RequestDirectives::default() }, Use::Fresh),
         (
             RequestDirectives { only_if_cached: true, no_store: true, ..RequestDirectives::default() },
             Use::Fresh,
@@ -317,6 +322,22 @@ fn only_a_trusted_client_may_ask_for_newer() {
         let request = RequestDirectives { is_trusted: true, ..request };
         assert_eq!(judge(&STORED, Coverage::Clear, &request, now), trusted, "{request:?}");
     }
+}
+
+#[test]
+fn only_a_trusted_client_gets_stale_ones_for_the_asking() {
+    let stale = Lifetime { stale_while_revalidate_ms: 0, stale_if_error_ms: 0, ..STORED };
+    let now = Millis(NOW.0 + stale.fresh_ms + 5000);
+    let asks = |max_stale_s| RequestDirectives { max_stale_s, ..RequestDirectives::default() };
+    let trusted = |max_stale_s| RequestDirectives { is_trusted: true, ..asks(max_stale_s) };
+    let judged = |lifetime: &Lifetime, request| judge(lifetime, Coverage::Clear, &request, now);
+    assert_eq!(judged(&stale, asks(Some(60))), GONE);
+    assert_eq!(judged(&stale, trusted(Some(60))), Use::MaxStale);
+    assert_eq!(judged(&stale, trusted(Some(5))), Use::MaxStale, "to the end");
+    assert_eq!(judged(&stale, trusted(Some(4))), GONE);
+    assert_eq!(judged(&Lifetime { never_stale: true, ..stale }, trusted(Some(60))), GONE);
+    assert_eq!(judged(&Lifetime { always_validate: true, ..stale }, trusted(Some(60))), GONE);
+    assert_eq!(judge(&stale, Coverage::Stale, &trusted(Some(60)), now), GONE, "a purge is not overruled");
 }
 
 proptest! {
@@ -335,7 +356,7 @@ proptest! {
         };
         let rank = |usage| match usage {
             Use::Fresh => 3,
-            Use::StaleWhileRevalidate => 2,
+            Use::StaleWhileRevalidate | Use::MaxStale => 2,
             Use::Validate { stale_if_error } => u8::from(stale_if_error),
             Use::Never => 0,
         };

@@ -81,12 +81,16 @@ fn no_accept_encoding_is_like_an_empty_one() {
 }
 
 #[test]
-fn languages_are_compared_without_case_and_blanks() {
+fn languages_are_compared_by_weight_without_case_and_blanks() {
     let name = list(&["accept-language"]);
     let language = |value| variant(&name, &map(&[("accept-language", value)]));
     assert_eq!(language("de-AT , en;q=0.5"), language("de-at,EN; q=0.5"));
-    assert_ne!(language("de, en"), language("en, de"));
+    assert_eq!(language("de, en"), language("en, de"));
+    assert_eq!(language("en;q=0.50,de"), language("de;q=1.000 , en; Q=0.5"));
+    assert_ne!(language("de, en;q=0.9"), language("en, de;q=0.9"));
     assert_ne!(language("de;q=0.5"), language("de;q=0.6"));
+    assert_ne!(language("de;q=0"), language("de"));
+    assert_ne!(language(""), variant(&name, &map(&[])));
 }
 
 #[test]
@@ -96,6 +100,27 @@ fn other_fields_are_compared_but_for_blanks() {
     assert_eq!(cookie(&[("cookie", "a"), ("cookie", "b")]), cookie(&[("cookie", "a,b")]));
     assert_ne!(cookie(&[("cookie", "A=b")]), cookie(&[("cookie", "a=b")]));
     assert_ne!(cookie(&[("cookie", "")]), cookie(&[]));
+}
+
+#[test]
+fn lists_are_compared_but_for_lines_and_blanks() {
+    let foo = |fields: &[(&str, &str)]| variant(&list(&["foo"]), &map(fields));
+    assert_eq!(foo(&[("foo", "1, 2")]), foo(&[("foo", "1"), ("foo", "2")]));
+    assert_eq!(foo(&[("foo", "1,2")]), foo(&[("foo", " 1 ,\t2 ")]));
+    assert_ne!(foo(&[("foo", "1,2")]), foo(&[("foo", "2,1")]), "order may matter");
+    assert_ne!(foo(&[("foo", "\"1, 2\"")]), foo(&[("foo", "\"1,2\"")]), "text is not touched");
+    let agent = |value| variant(&list(&["user-agent"]), &map(&[("user-agent", value)]));
+    assert_ne!(agent("a, b"), agent("a,b"), "no list");
+}
+
+#[test]
+fn bytes_that_are_no_text_are_told_apart() {
+    let foo = |bytes: &[u8]| {
+        let mut headers = map(&[]);
+        headers.insert("foo", HeaderValue::from_bytes(bytes).unwrap());
+        variant(&list(&["foo"]), &headers)
+    };
+    assert_ne!(foo(b"\xfe"), foo(b"\xff"));
 }
 
 #[test]

@@ -16,6 +16,8 @@ fn site(hosts: &[&str]) -> Arc<Site> {
         compress: CompressRules::default(),
         images: None,
         on_failure: None,
+        request_cache_control: overfall_config::RequestRule::Ignore,
+        set_cookie: overfall_config::SetCookieRule::Private,
     })
 }
 

@@ -1,0 +1,61 @@
+//! From an origin's response to the record that is stored: key, fields, and what purges can name.
+
+use super::{Provenance, Request, vary_variant};
+use crate::{
+    encoding, fields,
+    stored::{Kind, Lifetime, Position, ResponseHead, Scopes, Stored},
+    surrogate,
+    vary::{self, Vary},
+    waterfall::Fetched,
+};
+
+/// The stored response without its body.
+pub(super) fn draft(request: &Request, fetched: &Fetched, lifetime: Lifetime, position: Position) -> Stored {
+    let head = &fetched.response.head;
+    let vary = match vary::names(&head.headers) {
+        Vary::Names(names) => names,
+        Vary::None | Vary::Star => Vec::new(),
+    };
+    let key = if vary.is_empty() {
+        request.key.clone()
+    } else {
+        let selected = vary::variant(&vary, &request.headers);
+        request.key.with_variant(vary_variant(&request.key.variant, &selected))
+    };
+    let mut scopes = Scopes { tags: surrogate::tags(&head.headers).kept, sources: Vec::new() };
+    let mut position = position;
+    if let Some(inherited) = &fetched.response.provenance {
+        inherit(&mut position, &mut scopes, inherited);
+    }
+    let mut head = ResponseHead { status: head.status, headers: fields::storable_response(&head.headers) };
+    if request.policy.compress.is_some() {
+        encoding::mark(&mut head);
+    }
+    Stored {
+        key,
+        head,
+        body: bytes::Bytes::new(),
+        lifetime,
+        position,
+        scopes,
+        vary,
+        codings: Vec::new(),
+        kind: Kind::Response,
+    }
+}
+
+/// A derived response promises no more than its sources, and goes by all of their names.
+pub(super) fn inherit(position: &mut Position, scopes: &mut Scopes, inherited: &Provenance) {
+    *position = older(*position, inherited.position);
+    for tag in &inherited.scopes.tags {
+        if scopes.tags.len() < surrogate::TAGS_MAX && !scopes.tags.contains(tag) {
+            scopes.tags.push(tag.clone());
+        }
+    }
+    scopes.sources.clone_from(&inherited.scopes.sources);
+}
+
+/// The position that promises less. Another log's position is the weakest there is.
+const fn older(a: Position, b: Position) -> Position {
+    if a.epoch != b.epoch || b.seq < a.seq { b } else { a }
+}
