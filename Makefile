@@ -2,7 +2,7 @@
 # ARGS go to `overfall demo`: make demo ARGS=--json
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test conformance build bench bench-http clean
+.PHONY: help demo test conformance faults build bench bench-http clean
 
 help: ## these lines
 	@sed -n 's/^\([a-z-]*\):.*## /\1|/p' Makefile | while IFS='|' read -r name text; do printf '  make %-12s %s\n' "$$name" "$$text"; done
@@ -15,6 +15,9 @@ test: ## install what the tests need, run every check
 
 conformance: ## the public tests of HTTP caches against a debug build; ARGS: [--verbose] [TEST-ID]...
 	@exec tests/conformance/run.sh $(ARGS)
+
+faults: ## a minute of load for each kind of fault behind the edge
+	OVERFALL_FAULTS_SECONDS=60 cargo nextest run --locked --test edge --test-threads 1 --no-capture faults::
 
 build: ## release binary: target/release/overfall
 	cargo build --release --locked

@@ -73,9 +73,11 @@ const NAMED_IN: [(&str, &[&str]); 5] = [
 const HICKORY: [&str; 5] =
     ["geo-routing/src/server", "geo-routing/src/answer", "tests/edge/", "tests/support/", "benches/"];
 /// Tests that sleep all the same, with the reason.
-const SLEEPERS: [(&str, &str); 2] = [
+const SLEEPERS: [(&str, &str); 4] = [
     ("cache/src/purge/follower/tests.rs", "looks again until a condition holds, with a deadline"),
     ("proxy/src/origin/http/tests/secure.rs", "plays an origin that pauses before it breaks off"),
+    ("tests/support/src/faulty_origin.rs", "plays an origin that drips"),
+    ("tests/support/src/faulty_s3.rs", "plays a bucket that is slow"),
 ];
 
 fn root() -> &'static Path {

@@ -69,6 +69,28 @@ impl Body {
         }
     }
 
+    /// The same, but a stream that ends before or goes on after its announced length ends with an error.
+    #[must_use]
+    pub fn exact(self) -> Self {
+        use futures_util::{StreamExt as _, stream::unfold};
+        let Self::Stream { length: Some(length), stream } = self else { return self };
+        let checked = unfold(Some((stream, 0_u64)), move |state| async move {
+            let (mut stream, received) = state?;
+            match stream.next().await {
+                Some(Ok(chunk)) => {
+                    let received = received.saturating_add(chunk.len() as u64);
+                    let is_within = received <= length;
+                    let item = if is_within { Ok(chunk) } else { Err(BodyError::Cut { received }) };
+                    Some((item, is_within.then_some((stream, received))))
+                }
+                Some(Err(error)) => Some((Err(error), None)),
+                None if received < length => Some((Err(BodyError::Cut { received }), None)),
+                None => None,
+            }
+        });
+        Self::Stream { length: Some(length), stream: Box::pin(checked) }
+    }
+
     /// Reads it whole, refusing more than `max` bytes.
     ///
     /// # Errors

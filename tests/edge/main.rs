@@ -17,6 +17,7 @@ mod browser;
 mod cli;
 mod dns;
 mod encodings;
+mod faults;
 mod hit_and_miss;
 mod image_refusals;
 mod images;

@@ -10,7 +10,10 @@ use std::{
 
 use futures_util::StreamExt as _;
 use http::{HeaderValue, Method, StatusCode, header};
-use tokio::{sync::OwnedSemaphorePermit, time::Instant};
+use tokio::{
+    sync::OwnedSemaphorePermit,
+    time::{Instant, timeout},
+};
 
 use super::{
     Answer, Engine, Request, Served, Trace, Unanswered,
@@ -492,7 +495,14 @@ impl Lead {
         let mut keeps = true;
         let mut received = 0_u64;
         let mut abandoned: Option<Instant> = None;
-        while let Some(chunk) = stream.next().await {
+        loop {
+            let Ok(next) = timeout(ABANDONED_MAX, stream.next()).await else {
+                if growing.is_read() {
+                    continue;
+                }
+                return Ok(None);
+            };
+            let Some(chunk) = next else { break };
             if growing.is_read() {
                 abandoned = None;
             } else if abandoned.get_or_insert_with(Instant::now).elapsed() > ABANDONED_MAX {
@@ -653,7 +663,7 @@ fn pass(request: &Request, fetched: Fetched, mut trace: Trace, reason: &'static 
     if let Some(length) = fetched.response.body.length() {
         head.headers.insert(header::CONTENT_LENGTH, HeaderValue::from(length));
     }
-    let body = if request.method == Method::HEAD { Body::empty() } else { fetched.response.body };
+    let body = if request.method == Method::HEAD { Body::empty() } else { fetched.response.body.exact() };
     Answer { head, body, trace: served(trace, Served::Passed), source }
 }
 

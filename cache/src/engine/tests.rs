@@ -27,6 +27,9 @@ use crate::{
 };
 
 mod sliced;
+mod simulation;
+mod time;
+mod world;
 
 const START: Millis = Millis(1_800_000_000_000);
 

@@ -7,6 +7,7 @@
 
 #![expect(
     clippy::expect_used,
+    clippy::indexing_slicing,
     clippy::panic,
     reason = "a helper that can't do its work fails the test that called it"
 )]
@@ -15,7 +16,10 @@ pub mod admin;
 pub mod browser;
 pub mod client;
 pub mod demo;
+pub mod dice;
 pub mod dns;
+pub mod faulty_origin;
+pub mod faulty_s3;
 pub mod node;
 pub mod origin;
 pub mod process;
@@ -28,6 +32,7 @@ pub mod wait;
 pub use admin::Admin;
 pub use client::{Answer, Client};
 pub use demo::Demo;
+pub use dice::Dice;
 pub use node::{Node, Settings};
 pub use origin::{Drip, Origin, Reply};
 pub use process::Process;
