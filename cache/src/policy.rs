@@ -55,7 +55,7 @@ fn millis(time: Duration) -> u64 {
 mod tests {
     use std::time::Duration;
 
-    use overfall_config::{CompressRules, QueryRule, RequestRule, SetCookieRule, Site};
+    use overfall_config::{CompressRules, QueryRule, RequestRule, SetCookieRule, Site, SiteTailoring};
 
     use super::Policy;
 
@@ -73,6 +73,7 @@ mod tests {
             on_failure: None,
             request_cache_control: RequestRule::Ignore,
             set_cookie: SetCookieRule::Private,
+            tailoring: SiteTailoring::default(),
         }
     }
 

@@ -143,6 +143,13 @@ pub(crate) static IMAGE_DEADLINE: Bound = time(&keys::IMAGES, "deadline", 10, 5 
 
 pub(crate) static FAILURE_STATUS: Bound = count(&keys::ON_FAILURE, "status", 200, 599).or(200);
 
+pub(crate) static DICTIONARIES: Bound = items(&keys::ROOT, "dictionaries", 0, 64);
+pub(crate) static LANGUAGES: Bound = items(&keys::VARY, "language", 1, 64);
+pub(crate) static COUNTRIES: Bound = items(&keys::VARY, "country", 1, 250);
+pub(crate) static REQUEST_HEADERS: Bound = items(&keys::SITE, "request_headers", 0, 32);
+pub(crate) static RESPONSE_HEADERS: Bound = items(&keys::SITE, "response_headers", 0, 32);
+pub(crate) static REDIRECTS: Bound = items(&keys::SITE, "redirect", 0, 8);
+
 pub(crate) static CONNECTIONS_MAX: Bound = count(&keys::LIMITS, "connections_max", 1, 1_000_000).or(16_384);
 pub(crate) static REQUEST_BODY_MAX: Bound =
     bytes(&keys::LIMITS, "request_body_max", KIB, 64 * GIB).or(32 * MIB);
@@ -198,6 +205,12 @@ pub(crate) static ALL: &[&Bound] = &[
     &IMAGE_SIDE_MAX,
     &IMAGE_DEADLINE,
     &FAILURE_STATUS,
+    &DICTIONARIES,
+    &LANGUAGES,
+    &COUNTRIES,
+    &REQUEST_HEADERS,
+    &RESPONSE_HEADERS,
+    &REDIRECTS,
     &CONNECTIONS_MAX,
     &REQUEST_BODY_MAX,
     &FETCHES_MAX,

@@ -7,7 +7,7 @@ use crate::{
     model::Config,
     node, origins,
     raw::{Reader, Table},
-    routes, tls,
+    routes, tailoring, tls,
     validate::{self, Marks},
 };
 
@@ -17,13 +17,15 @@ pub(crate) fn read<'a>(reader: &'a Reader<'a>, document: &'a DeTable<'a>) -> Con
     let mut marks = Marks { listens: reader.has_mistakes(), ..Marks::default() };
     let regions = node::regions(&root, &mut marks);
     let node = node::node(&root, &regions, reader.outside.folder, &mut marks);
-    let config = Config {
+    let mut config = Config {
         cluster: node::cluster(&root),
         listen: listen::listen(&root, &mut marks),
         cache: cache::cache(&root, &mut marks),
         tls: tls::tls(&root, &node.state),
         dns: geo::dns(&root, &mut marks),
         admin: admin::admin(&root, &mut marks),
+        geo: tailoring::geo(&root),
+        dictionaries: tailoring::dictionaries(&root),
         origins: origins::origins(&root, &mut marks),
         sites: routes::sites(&root, &mut marks),
         limits: limits::limits(&root),
@@ -31,5 +33,9 @@ pub(crate) fn read<'a>(reader: &'a Reader<'a>, document: &'a DeTable<'a>) -> Con
         node,
     };
     validate::validate(reader, &config, &marks);
+    let sites =
+        config.sites.iter().zip(&marks.sites).map(|(site, marks)| (&site.tailoring, &marks.tailoring));
+    let sites: Vec<_> = sites.collect();
+    tailoring::validate(reader, config.geo.is_some(), &mut config.dictionaries, &sites);
     config
 }

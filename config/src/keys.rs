@@ -23,7 +23,19 @@ const fn keys(title: &'static str, accepted: &'static [&'static str]) -> Keys {
 pub(crate) static ROOT: Keys = Keys {
     title: "the file",
     accepted: &[
-        "node", "regions", "cluster", "listen", "cache", "tls", "dns", "admin", "origins", "site", "limits",
+        "node",
+        "regions",
+        "cluster",
+        "listen",
+        "cache",
+        "tls",
+        "dns",
+        "admin",
+        "geo",
+        "dictionaries",
+        "origins",
+        "site",
+        "limits",
     ],
     refused: &[("test", "remove the table; try a running node with \"overfall explain URL\"")],
     elsewhere: &[],
@@ -104,9 +116,12 @@ pub(crate) static SITE: Keys = Keys {
         "on_failure",
         "request_cache_control",
         "set_cookie",
+        "vary",
+        "request_headers",
+        "response_headers",
+        "redirect",
     ],
     refused: &[
-        ("vary", "the response's own \"Vary\" is followed; remove the key"),
         ("shadow", "remove the key"),
         ("key", "use \"query\" to choose the parameters that select a response"),
     ],
@@ -117,6 +132,14 @@ pub(crate) static COMPRESS: Keys = keys("[[site]] compress", &["codings", "level
 pub(crate) static IMAGES: Keys =
     keys("[[site]] images", &["quality", "sources", "source_max", "pixels_max", "side_max", "deadline"]);
 pub(crate) static ON_FAILURE: Keys = keys("[[site]] on_failure", &["status", "content_type", "body"]);
+pub(crate) static VARY: Keys = keys("[[site]] vary", &["device", "language", "country"]);
+pub(crate) static REQUEST_HEADER: Keys =
+    keys("[[site]] request_headers", &["name", "set", "append", "remove", "default"]);
+pub(crate) static RESPONSE_HEADER: Keys =
+    keys("[[site]] response_headers", &["name", "set", "append", "remove", "default"]);
+pub(crate) static REDIRECT: Keys = keys("[[site]] redirect", &["dictionary", "key", "status"]);
+pub(crate) static GEO: Keys = keys("[geo]", &["database"]);
+pub(crate) static DICTIONARY: Keys = keys("[dictionaries.NAME]", &["file"]);
 pub(crate) static LIMITS: Keys = keys(
     "[limits]",
     &[
@@ -155,6 +178,12 @@ pub(crate) static ALL: &[&Keys] = &[
     &COMPRESS,
     &IMAGES,
     &ON_FAILURE,
+    &VARY,
+    &REQUEST_HEADER,
+    &RESPONSE_HEADER,
+    &REDIRECT,
+    &GEO,
+    &DICTIONARY,
     &LIMITS,
     &SECRET,
 ];

@@ -24,6 +24,7 @@ mod report;
 mod routes;
 mod s3;
 mod secret;
+mod tailoring;
 #[cfg(test)]
 mod tests;
 mod tls;
@@ -36,3 +37,7 @@ pub use load::{FILE_BYTES_MAX, LoadError, load, parse};
 pub use model::*;
 pub use report::{Problem, Report};
 pub use secret::Secret;
+pub use tailoring::{
+    Classes, CountryClass, DictionaryFile, DictionaryFormat, FieldAction, FieldRule, Geo, Part, Place,
+    Redirect, SiteTailoring, Template,
+};

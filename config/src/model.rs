@@ -10,7 +10,10 @@ use std::{
     time::Duration,
 };
 
-use crate::secret::Secret;
+use crate::{
+    secret::Secret,
+    tailoring::{DictionaryFile, Geo, SiteTailoring},
+};
 
 /// One fleet's configuration as one node sees it.
 #[derive(Debug, Clone)]
@@ -31,6 +34,10 @@ pub struct Config {
     pub dns: Option<Dns>,
     /// Admin listener and its tokens.
     pub admin: Admin,
+    /// Where clients' countries are looked up.
+    pub geo: Option<Geo>,
+    /// Every dictionary by name.
+    pub dictionaries: BTreeMap<String, DictionaryFile>,
     /// Every origin by name.
     pub origins: BTreeMap<String, Arc<Origin>>,
     /// Sites in file order; host names are unique across them.
@@ -301,6 +308,8 @@ pub struct Site {
     pub request_cache_control: RequestRule,
     /// Which responses with `Set-Cookie` are stored.
     pub set_cookie: SetCookieRule,
+    /// What is done differently by request.
+    pub tailoring: SiteTailoring,
 }
 
 /// Whose wishes on the age of an answer count (RFC 9111 section 5.2.1). `only-if-cached` and `no-store` always do.

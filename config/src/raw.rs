@@ -264,7 +264,7 @@ impl<'a> Value<'a> {
         Some(taken.map(|node| Self { reader: self.reader, node }).collect())
     }
 
-    fn check_count(self, bound: &'static Bound, count: usize) {
+    pub(crate) fn check_count(self, bound: &'static Bound, count: usize) {
         let count = u64::try_from(count).unwrap_or(u64::MAX);
         if !(bound.min..=bound.max).contains(&count) {
             let message = format!("\"{}\" has {count} entries, allowed are {}", bound.key, bound.range());

@@ -12,6 +12,7 @@ use crate::{
     names,
     raw::{Spot, Table, Value},
     report::{Mistake, quoted},
+    tailoring,
     units::Refusal,
     validate::{Marks, SiteMarks},
     values::plain,
@@ -34,11 +35,13 @@ fn site(table: &Table<'_>, marks: &mut Marks) -> Site {
     let hosts = required_list(table, "hosts", names::host);
     let origins = required_list(table, "origins", |text| Ok(text.to_owned()));
     let images = imaging::images(table);
+    let (tailoring, tailoring_marks) = tailoring::site(table);
     marks.sites.push(SiteMarks {
         name: name.clone(),
         hosts: hosts.clone(),
         origins: origins.clone(),
         images: images.as_ref().map(|images| images.span.clone()),
+        tailoring: tailoring_marks,
     });
     Site {
         name: name.map(|spot| spot.value).unwrap_or_default(),
@@ -53,6 +56,7 @@ fn site(table: &Table<'_>, marks: &mut Marks) -> Site {
         on_failure: table.table_if("on_failure", &keys::ON_FAILURE).map(|table| fallback(&table)),
         request_cache_control: request_rule(table),
         set_cookie: table.value("set_cookie").and_then(set_cookie).unwrap_or_default(),
+        tailoring,
     }
 }
 

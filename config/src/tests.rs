@@ -24,6 +24,7 @@ origins = ["app"]
 const SINGLE_NODE: &str = include_str!("../examples/single-node.toml");
 const THREE_REGIONS: &str = include_str!("../examples/three-regions.toml");
 const CONFORMANCE: &str = include_str!("../examples/conformance.toml");
+const TAILORING: &str = include_str!("../examples/tailoring.toml");
 const REFERENCE: &str = include_str!("../docs/reference.md");
 
 fn accepted(text: &str) -> Config {
@@ -222,6 +223,14 @@ fn rules_for_requests_and_cookies_are_checked() {
         let Err(report) = parse(&text, "edge.toml", &|_| None) else { panic!("{line} was taken") };
         assert_eq!(report.problems().len(), 1, "{report}");
     }
+}
+
+#[test]
+fn the_tailoring_example_loads() {
+    let config = parse(TAILORING, "examples/tailoring.toml", &example_env);
+    let config = config.unwrap_or_else(|report| panic!("{report}"));
+    assert_eq!(config.sites[0].tailoring.classes.variants(), 27);
+    assert_eq!(config.dictionaries["markets"].columns, ["currency"]);
 }
 
 /// Rows of the reference page under a title: key and the whole row.

@@ -16,6 +16,7 @@ use crate::{
     model::Config,
     raw::{Reader, Span, Spot},
     report::{Mistake, quoted},
+    tailoring::TailoringMarks,
     units,
 };
 
@@ -89,6 +90,8 @@ pub(crate) struct SiteMarks {
     pub(crate) origins: Vec<Spot<String>>,
     /// Where images are switched on.
     pub(crate) images: Option<Span>,
+    /// Classes, rules and redirects.
+    pub(crate) tailoring: TailoringMarks,
 }
 
 /// Notes every contradiction.

@@ -169,6 +169,15 @@ struct ExplainArgs {
     /// `Accept-Encoding` that the explained request would send.
     #[arg(long)]
     accept_encoding: Option<String>,
+    /// `Accept-Language` that the explained request would send.
+    #[arg(long)]
+    accept_language: Option<String>,
+    /// `User-Agent` that the explained request would send.
+    #[arg(long)]
+    user_agent: Option<String>,
+    /// Address that the explained request would come from.
+    #[arg(long)]
+    from: Option<std::net::IpAddr>,
     /// Print the raw JSON.
     #[arg(long)]
     json: bool,

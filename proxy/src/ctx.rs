@@ -5,7 +5,7 @@ use std::sync::Arc;
 use overfall_cache::engine::{Served, Trace};
 use tokio::time::Instant;
 
-use crate::route::SiteRoute;
+use crate::{route::SiteRoute, tailoring::Asked};
 
 /// State of one request.
 pub struct Ctx {
@@ -19,6 +19,8 @@ pub struct Ctx {
     pub target: String,
     /// The site, once known.
     pub route: Option<Arc<SiteRoute>>,
+    /// What the site's tailoring knows of the request.
+    pub asked: Option<Asked>,
     /// How the engine found the answer.
     pub trace: Option<Trace>,
     /// `Cache-Status` as sent.
@@ -39,6 +41,7 @@ impl Ctx {
             host: String::new(),
             target: String::new(),
             route: None,
+            asked: None,
             trace: None,
             cache_status: None,
             request_body_bytes: 0,

@@ -2,7 +2,7 @@
 
 use overfall_cache::{bus::BusError, tier::TierError};
 
-use crate::origin::OriginSetupError;
+use crate::{origin::OriginSetupError, tailoring::TailoringError};
 
 /// A start that failed.
 #[derive(Debug, thiserror::Error)]
@@ -22,6 +22,9 @@ pub enum StartError {
     /// An origin could not be set up.
     #[error("{0}")]
     Origin(#[from] OriginSetupError),
+    /// A dictionary or the data base of countries could not be read.
+    #[error("{0}")]
+    Tailoring(#[from] TailoringError),
     /// An address could not be listened on.
     #[error("{0}")]
     Listen(String),

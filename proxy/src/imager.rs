@@ -144,6 +144,10 @@ fn source_request(route: &SiteRoute, source: &Source, client: &Request) -> Resul
     request.method = Method::GET;
     request.headers = source_headers();
     request.accepted = Accepted::PLAIN;
+    // a foreign host is not told what is meant for the site's own origins
+    if let Some(tailoring) = route.tailoring.as_ref().filter(|_| route.site.hosts.contains(&request.host)) {
+        tailoring.prepare_source(&mut request);
+    }
     Ok(request)
 }
 

@@ -24,5 +24,6 @@ pub mod route;
 pub mod server;
 pub mod service;
 pub mod shutdown;
+pub mod tailoring;
 pub mod telemetry;
 pub mod tls;

@@ -15,7 +15,11 @@ use overfall_cache::{
 };
 use overfall_config::{Config, Origin as OriginConfig, OriginTarget, Site};
 
-use crate::origin::{self, Distance, OriginSetupError, Switch};
+use crate::{
+    error::StartError,
+    origin::{self, Distance, OriginSetupError, Switch},
+    tailoring::{Library, Tailoring, template::Dictionaries},
+};
 
 /// The path under which image URLs live (Cloudflare's dialect).
 pub const IMAGE_PREFIX: &str = "/cdn-cgi/image/";
@@ -32,6 +36,16 @@ pub struct SiteRoute {
     pub foreign: HashMap<String, Arc<Waterfall>>,
     /// First HTTP origin, for requests that no cache may answer.
     pub pass_to: Option<Arc<OriginConfig>>,
+    /// What is done differently by request.
+    pub tailoring: Option<Tailoring>,
+}
+
+impl SiteRoute {
+    /// Whether requests are told apart by more than their URL, or answers changed on their way out.
+    #[must_use]
+    pub const fn is_tailored(&self) -> bool {
+        self.tailoring.is_some()
+    }
 }
 
 /// Every site by host.
@@ -40,6 +54,7 @@ pub struct Routes {
     hosts: HashMap<String, Arc<SiteRoute>>,
     sites: Vec<Arc<SiteRoute>>,
     origins: BTreeMap<String, Arc<Switch>>,
+    library: Library,
 }
 
 impl Routes {
@@ -47,12 +62,12 @@ impl Routes {
     /// demonstrations.
     ///
     /// # Errors
-    /// When an origin can't be set up (a missing CA file, a folder that isn't there).
+    /// When an origin can't be set up (a missing CA file, a folder that isn't there), or a dictionary can't be read.
     pub async fn build(
         config: &Config,
         previous: &Self,
         distance: Option<Duration>,
-    ) -> Result<Self, OriginSetupError> {
+    ) -> Result<Self, StartError> {
         let mut origins = BTreeMap::new();
         for (name, settings) in &config.origins {
             let mut origin = origin::build(settings).await?;
@@ -65,7 +80,8 @@ impl Routes {
             }
             origins.insert(name.clone(), switch);
         }
-        let mut routes = Self { origins, ..Self::default() };
+        let library = Library::load(config).await?;
+        let mut routes = Self { origins, library, ..Self::default() };
         for site in &config.sites {
             let route = Arc::new(routes.site(config, site).await?);
             for host in &site.hosts {
@@ -107,6 +123,7 @@ impl Routes {
             waterfall: Arc::new(Waterfall { steps }),
             foreign,
             pass_to: pass_to.cloned(),
+            tailoring: Tailoring::new(site, &self.library),
         })
     }
 
@@ -126,6 +143,12 @@ impl Routes {
     #[must_use]
     pub fn site_named(&self, name: &str) -> Option<&Arc<SiteRoute>> {
         self.sites.iter().find(|route| route.site.name == name)
+    }
+
+    /// Dictionaries by name.
+    #[must_use]
+    pub const fn dictionaries(&self) -> &Dictionaries {
+        self.library.dictionaries()
     }
 
     /// Origins by name, each with its switch.

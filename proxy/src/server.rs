@@ -20,6 +20,7 @@ use crate::{
     reload,
     service::Edge,
     shutdown::{self, Signals},
+    tailoring,
     telemetry::Metrics,
     tls::{self, Certificates},
 };
@@ -187,6 +188,7 @@ pub async fn launch_edge(
                 tracing::error!(%error, "listeners ended");
             },
             () = renewing => {}
+            () = tailoring::watch(&keeper) => {}
         }
     });
     Ok(EdgeRole { node, http, https, task })

@@ -31,6 +31,7 @@ use crate::{
     node::Node,
     response,
     route::{IMAGE_PREFIX, SiteRoute},
+    tailoring::{Asked, Tailoring},
     telemetry,
 };
 
@@ -116,10 +117,19 @@ impl Edge {
             return Err(Refusal::new(status, "this host is not served here"));
         };
         ctx.route = Some(Arc::clone(&route));
+        if let Some(tailoring) = &route.tailoring {
+            let client =
+                session.client_addr().and_then(|address| address.as_inet()).map(|address| address.ip());
+            ctx.asked = Some(tailoring.ask(&request.headers, host, target, client, ctx.request_id));
+        }
         if !matches!(request.method, Method::GET | Method::HEAD) || session.is_upgrade_req() {
             let refusal =
                 || Refusal::new(405, "only GET and HEAD: this site has no HTTP origin to pass others to");
             return route.pass_to.is_some().then_some(None).ok_or_else(refusal);
+        }
+        let tailored = route.tailoring.as_ref().zip(ctx.asked.as_ref());
+        if let Some((head, body)) = tailored.and_then(|(tailoring, asked)| tailoring.redirect(asked)) {
+            return Ok(Some(Work::Redirect { head: Box::new(head), body, route }));
         }
         let mut headers = fields::end_to_end_request(&request.headers);
         headers.remove(header::HOST);
@@ -137,13 +147,19 @@ impl Edge {
                     route,
                 }))
             }
-            None => Ok(Some(Work::Serve { request: Box::new(plain), varies_by_accept: false, route })),
+            None => {
+                if let Some((tailoring, asked)) = tailored {
+                    tailoring.prepare(&mut plain, asked);
+                }
+                Ok(Some(Work::Serve { request: Box::new(plain), varies_by_accept: false, route }))
+            }
         }
     }
 
     async fn serve(&self, ctx: &mut Ctx, work: Work) -> (ResponseHead, Body) {
         let (request, varies_by_accept, route) = match work {
             Work::Health => return self.node.health(),
+            Work::Redirect { head, body, route } => return self.redirect(ctx, *head, body, &route),
             Work::Serve { request, varies_by_accept, route } => (request, varies_by_accept, route),
         };
         let (mut head, body, trace) = match self.node.engine().serve(*request).await {
@@ -156,7 +172,25 @@ impl Edge {
         cache_status::append(&mut head.headers, self.node.name(), &trace);
         cache_status::server_timing(&mut head.headers, &trace, ctx.began);
         request_id(&mut head, ctx.request_id);
+        if let Some((tailoring, asked)) = tailored(ctx) {
+            tailoring.finish(&mut head.headers, asked);
+        }
         ctx.trace = Some(trace);
+        (head, body)
+    }
+
+    fn redirect(
+        &self,
+        ctx: &Ctx,
+        mut head: ResponseHead,
+        body: Body,
+        route: &SiteRoute,
+    ) -> (ResponseHead, Body) {
+        self.node.metrics().redirects.with_label_values(&[self.node.name(), &route.site.name]).inc();
+        request_id(&mut head, ctx.request_id);
+        if let Some((tailoring, asked)) = tailored(ctx) {
+            tailoring.for_client(&mut head.headers, asked);
+        }
         (head, body)
     }
 
@@ -180,6 +214,7 @@ fn admit(session: &Session) -> Result<Admitted, Refusal> {
 
 enum Work {
     Health,
+    Redirect { head: Box<ResponseHead>, body: Body, route: Arc<SiteRoute> },
     Serve { request: Box<Request>, varies_by_accept: bool, route: Arc<SiteRoute> },
 }
 
@@ -218,6 +253,10 @@ fn last_resort(
     };
     let (head, body) = response::plain(status, message);
     (head, body, trace)
+}
+
+fn tailored(ctx: &Ctx) -> Option<(&Tailoring, &Asked)> {
+    ctx.route.as_ref()?.tailoring.as_ref().zip(ctx.asked.as_ref())
 }
 
 fn request_id(head: &mut ResponseHead, id: u128) {
@@ -294,6 +333,9 @@ impl ProxyHttp for Edge {
             upstream.set_raw_path(format!("{path}{}", ctx.target).as_bytes())?;
         }
         upstream.insert_header(header::HOST, origin.host.as_deref().unwrap_or(&ctx.host))?;
+        if let Some((tailoring, asked)) = tailored(ctx) {
+            tailoring.for_origin(upstream, asked);
+        }
         upstream.append_header("CDN-Loop", "overfall")?;
         if let Some(client) = session.client_addr().and_then(|address| address.as_inet()) {
             upstream.append_header("X-Forwarded-For", client.ip().to_string())?;
@@ -324,6 +366,9 @@ impl ProxyHttp for Edge {
         let status = cache_status::by_method(self.node.name());
         ctx.cache_status = status.to_str().ok().map(str::to_owned);
         upstream.append_header("Cache-Status", status)?;
+        if let Some((tailoring, asked)) = tailored(ctx) {
+            tailoring.for_client(upstream, asked);
+        }
         Ok(())
     }
 

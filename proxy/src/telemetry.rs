@@ -25,6 +25,10 @@ pub struct Metrics {
     pub attempts: IntCounterVec,
     /// Requests refused before a site was found, by node and status.
     pub refused: IntCounterVec,
+    /// Versions of dictionaries looked at while running, by node, dictionary and outcome.
+    pub dictionaries: IntCounterVec,
+    /// Requests redirected from a dictionary, by node and site.
+    pub redirects: IntCounterVec,
     /// Connections by node and event (`accepted`, `refused`, `tls_failed`).
     pub connections: IntCounterVec,
 }
@@ -58,6 +62,13 @@ impl Metrics {
             "Requests refused before a site was found.",
             &["node", "status"],
         )?;
+        let dictionaries = counter(
+            "overfall_dictionary_reloads_total",
+            "New versions of dictionaries by outcome.",
+            &["node", "dictionary", "outcome"],
+        )?;
+        let redirects =
+            counter("overfall_redirects_total", "Requests redirected from a dictionary.", &["node", "site"])?;
         let connections =
             counter("overfall_connections_total", "Client connections by event.", &["node", "event"])?;
         let duration = HistogramVec::new(
@@ -66,7 +77,17 @@ impl Metrics {
             &["node", "source"],
         )?;
         registry.register(Box::new(duration.clone()))?;
-        Ok(Self { registry, requests, response_bytes, duration, attempts, refused, connections })
+        Ok(Self {
+            registry,
+            requests,
+            response_bytes,
+            duration,
+            attempts,
+            refused,
+            dictionaries,
+            redirects,
+            connections,
+        })
     }
 
     /// Adds counters that live elsewhere and are read at scrape time.

@@ -32,6 +32,7 @@ mod restart;
 mod s3;
 mod signals;
 mod single_flight;
+mod tailoring;
 mod tls_and_h2;
 
 use std::{path::Path, process::Command};

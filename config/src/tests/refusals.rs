@@ -37,7 +37,7 @@ snapshots! {
     an_unknown_table: after("[limit]\ndrain = \"1s\"\n"),
     an_unknown_key: after("stale_on_error = \"1d\"\n"),
     a_key_of_another_table: after("[listen2]\n[tls]\nlisten = \"x\"\n"),
-    keys_not_available: after("vary = []\nshadow = \"app\"\nkey = \"path\"\n[[test]]\nget = \"/\"\n"),
+    keys_not_available: after("shadow = \"app\"\nkey = \"path\"\n[[test]]\nget = \"/\"\n"),
     values_not_available: after(
         "[cluster]\nbus = \"nats://127.0.0.1:4222\"\n[tls]\nacme = {}\n[[site]]\nname = \"w\"\nhosts = [\"*.example.org\"]\norigins = [\"app\"]\n"
     ),

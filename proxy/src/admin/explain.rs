@@ -5,7 +5,7 @@ use std::{net::IpAddr, sync::Arc};
 use axum::{
     Json,
     extract::{Query, State},
-    http::{HeaderMap, HeaderName, HeaderValue, Method},
+    http::{HeaderMap, HeaderName, HeaderValue, Method, header},
 };
 use overfall_cache::engine::Explanation;
 use overfall_config::Scope;
@@ -20,6 +20,9 @@ pub(super) struct ExplainQuery {
     url: String,
     accept: Option<String>,
     accept_encoding: Option<String>,
+    accept_language: Option<String>,
+    user_agent: Option<String>,
+    from: Option<IpAddr>,
 }
 
 #[derive(Serialize)]
@@ -36,6 +39,10 @@ struct NodeExplained {
     node: String,
     region: String,
     state: &'static str,
+    /// Classes of the request, as they stand in the key; none: the site has no classes.
+    classes: Option<String>,
+    /// Where a dictionary sends the request.
+    redirect: Option<String>,
     #[serde(flatten)]
     explanation: Explanation,
 }
@@ -49,7 +56,12 @@ pub(super) async fn explain(
     caller.require(Scope::Read)?;
     let (host, target) = key::split_url(&query.url).map_err(|refusal| Problem::bad(refusal.message))?;
     let mut headers = HeaderMap::new();
-    for (name, value) in [("accept", &query.accept), ("accept-encoding", &query.accept_encoding)] {
+    for (name, value) in [
+        ("accept", &query.accept),
+        ("accept-encoding", &query.accept_encoding),
+        ("accept-language", &query.accept_language),
+        ("user-agent", &query.user_agent),
+    ] {
         if let Some(value) = value {
             let value = HeaderValue::from_str(value)
                 .map_err(|_| Problem::bad(format!("{name} is not a field value")))?;
@@ -59,11 +71,9 @@ pub(super) async fn explain(
     let mut site = None;
     let mut nodes = Vec::new();
     for node in &fleet.nodes {
-        let (name, explanation) = explain_on(node, &host, &target, &headers).await?;
+        let (name, explained) = explain_on(node, &host, &target, &headers, query.from).await?;
         site.get_or_insert(name);
-        let state = node.state();
-        let (node, region) = (node.name().to_owned(), node.region().to_owned());
-        nodes.push(NodeExplained { node, region, state, explanation });
+        nodes.push(explained);
     }
     let site = site.ok_or_else(|| Problem::absent("this process runs no edge node"))?;
     Ok(Json(Explained { url: query.url, site, host, target, nodes }))
@@ -74,22 +84,42 @@ async fn explain_on(
     host: &str,
     target: &str,
     headers: &HeaderMap,
-) -> Result<(String, Explanation), Problem> {
+    from: Option<IpAddr>,
+) -> Result<(String, NodeExplained), Problem> {
     let routes = node.routes();
     let route = routes.find(host).cloned().ok_or_else(|| {
         let known: Vec<_> = routes.sites().iter().flat_map(|route| route.site.hosts.clone()).collect();
         Problem::absent(format!("no site has the host {host:?}; hosts: {}", known.join(", ")))
     })?;
     drop(routes);
-    let plain = key::request(&route, Method::GET, host, target, headers.clone(), 0);
+    let mut plain = key::request(&route, Method::GET, host, target, headers.clone(), 0);
+    let tailored = route.tailoring.as_ref();
+    let tailored = tailored.map(|tailoring| (tailoring, tailoring.ask(headers, host, target, from, 0)));
     let request = match target.strip_prefix(IMAGE_PREFIX) {
         Some(rest) => {
             let image = node.studio().request(&route, rest, &plain);
             image.map_err(|refusal| Problem::bad(refusal.message))?.request
         }
-        None => plain,
+        None => {
+            if let Some((tailoring, asked)) = &tailored {
+                tailoring.prepare(&mut plain, asked);
+            }
+            plain
+        }
     };
-    Ok((route.site.name.clone(), node.engine().explain(&request).await))
+    let classes = if target.starts_with(IMAGE_PREFIX) { None } else { tailored.as_ref() };
+    let classes = classes.map(|(_, asked)| asked.classes().variant()).unwrap_or_default();
+    let location = tailored.as_ref().and_then(|(tailoring, asked)| tailoring.redirect(asked));
+    let location = location.and_then(|(head, _)| head.headers.get(header::LOCATION).cloned());
+    let explained = NodeExplained {
+        node: node.name().to_owned(),
+        region: node.region().to_owned(),
+        state: node.state(),
+        classes: Some(classes).filter(|classes| !classes.is_empty()),
+        redirect: location.and_then(|location| location.to_str().ok().map(str::to_owned)),
+        explanation: node.engine().explain(&request).await,
+    };
+    Ok((route.site.name.clone(), explained))
 }
 
 #[derive(Deserialize)]

@@ -118,10 +118,14 @@ fn describe_purge(answer: &Value, url: &str) -> String {
 }
 
 async fn explain(args: &ExplainArgs) -> anyhow::Result<()> {
+    let from = args.from.map(|address| address.to_string());
     let pairs = query(&[
         ("url", Some(&args.url)),
         ("accept", args.accept.as_deref()),
         ("accept_encoding", args.accept_encoding.as_deref()),
+        ("accept_language", args.accept_language.as_deref()),
+        ("user_agent", args.user_agent.as_deref()),
+        ("from", from.as_deref()),
     ]);
     for target in AdminTarget::resolve(&args.admin)? {
         let answer = target.call(Method::GET, &format!("/api/v1/explain?{pairs}"), None).await?;
@@ -148,6 +152,11 @@ fn describe_explanation(answer: &Value) -> String {
             text(&node, "region"),
             text(&node, "state")
         ));
+        for (name, label) in [("classes", "classes "), ("redirect", "redirect ")] {
+            if node.get(name).is_some_and(|value| !value.is_null()) {
+                lines.push(format!("  {label}{}", text(&node, name)));
+            }
+        }
         lines.push(format!("  key     {}", text(&node, "key")));
         lines.push(format!("  slot    {}", text(&node, "hash")));
         for tier in list(&node, "tiers") {

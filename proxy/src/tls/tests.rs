@@ -1,6 +1,6 @@
 use std::{fs, time::Duration};
 
-use overfall_config::{CompressRules, QueryRule};
+use overfall_config::{CompressRules, QueryRule, SiteTailoring};
 
 use super::*;
 
@@ -18,6 +18,7 @@ fn site(hosts: &[&str]) -> Arc<Site> {
         on_failure: None,
         request_cache_control: overfall_config::RequestRule::Ignore,
         set_cookie: overfall_config::SetCookieRule::Private,
+        tailoring: SiteTailoring::default(),
     })
 }
 

@@ -1,6 +1,11 @@
 //! An HTTP client that keeps the dialogue: every [`Answer`] prints what was asked and what came back.
 
-use std::{fmt, net::SocketAddr, path::Path, time::Duration};
+use std::{
+    fmt,
+    net::{IpAddr, SocketAddr},
+    path::Path,
+    time::Duration,
+};
 
 use bytes::Bytes;
 use http::{HeaderMap, Method, Version};
@@ -59,11 +64,27 @@ impl Client {
     /// A client for plain HTTP, or for TLS that trusts only `ca`. `names` says where names live.
     #[must_use]
     pub fn new(ca: Option<&Path>, names: &[(&str, SocketAddr)], protocol: Protocol) -> Self {
+        Self::build(None, ca, names, protocol)
+    }
+
+    /// A client for plain HTTP/1.1 that stands at another address of this machine, such as 127.0.0.2.
+    #[must_use]
+    pub fn plain_from(address: IpAddr, names: &[(&str, SocketAddr)]) -> Self {
+        Self::build(Some(address), None, names, Protocol::Http1)
+    }
+
+    fn build(
+        from: Option<IpAddr>,
+        ca: Option<&Path>,
+        names: &[(&str, SocketAddr)],
+        protocol: Protocol,
+    ) -> Self {
         tls::install_provider();
         let mut builder = reqwest::Client::builder()
             .timeout(PATIENCE)
             .redirect(reqwest::redirect::Policy::none())
             .no_proxy()
+            .local_address(from)
             .tls_certs_only(ca.into_iter().map(certificate));
         for (name, address) in names {
             builder = builder.resolve(name, *address);

@@ -20,6 +20,7 @@ pub mod dice;
 pub mod dns;
 pub mod faulty_origin;
 pub mod faulty_s3;
+pub mod mmdb;
 pub mod node;
 pub mod origin;
 pub mod process;
