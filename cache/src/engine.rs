@@ -126,8 +126,8 @@ pub enum TierResult {
     Partial,
     /// A purged response.
     Purged,
-    /// The tier could not say.
-    Failed(String),
+    /// The tier could not say, for this reason.
+    Failed(&'static str),
 }
 
 /// How an answer was found, step by step.

@@ -20,6 +20,7 @@ use tokio::sync::watch;
 use crate::{
     body::{BodyError, BodyStream},
     key::KeyHash,
+    mapped,
     stored::{Lifetime, Position, ResponseHead, Scopes, StoredRef},
     waterfall::{Attempt, Failure, Fetched},
 };
@@ -141,14 +142,21 @@ impl Growing {
         !self.readers.lock().is_empty()
     }
 
-    /// The whole body as one buffer; call it once after the last push.
+    /// The whole body as one buffer, which readers use too from here on; call it once after the last push.
     #[must_use]
     pub fn whole(&self) -> Bytes {
-        let body = self.body.borrow();
-        match body.chunks.as_slice() {
-            [one] => one.clone(),
-            many => many.concat().into(),
-        }
+        let whole = match self.body.borrow().chunks.as_slice() {
+            [one] if one.len() < mapped::MAPPED_BYTES_MIN => return one.clone(),
+            many => mapped::concat(many),
+        };
+        self.body.send_if_modified(|body| {
+            let mut rest = whole.clone();
+            for chunk in &mut body.chunks {
+                *chunk = rest.split_to(chunk.len().min(rest.len()));
+            }
+            false
+        });
+        whole
     }
 
     /// Lets go of what every reader has read, then waits until no more than [`WINDOW_BYTES`] are held. `false` when

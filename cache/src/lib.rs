@@ -1,6 +1,7 @@
 //! The cache engine of overfall: RFC 9111 decisions, tiers, single flight and the waterfall of origins.
 
 pub mod body;
+pub mod budget;
 pub mod bus;
 pub mod cache_control;
 pub mod clock;
@@ -10,6 +11,7 @@ pub mod fields;
 pub mod flight;
 pub mod freshness;
 pub mod key;
+pub mod mapped;
 pub mod origin;
 pub mod policy;
 pub mod purge;

@@ -15,7 +15,7 @@
 //! here and a miss for the reader. A sound record of another key is `None`. It refuses to write what it would refuse to
 //! read. The hash finds accidents, not forgers: who can write to a tier can write records.
 
-use std::io;
+use std::io::{self, Read};
 
 use bytes::{Buf as _, Bytes};
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
@@ -25,6 +25,7 @@ use crate::{
     clock::Millis,
     encoding::{Coded, Coding},
     key::Key,
+    mapped,
     stored::{Kind, Lifetime, Position, ResponseHead, Scopes, Stored, StoredRef},
 };
 
@@ -131,6 +132,19 @@ impl Prepared {
         bodies(&self.stored).try_for_each(|body| writer.write_all(body))?;
         writer.write_all(&self.hash)
     }
+}
+
+/// Reads the bytes of one record into a buffer of its size, without looking at more than its length.
+///
+/// # Errors
+/// When the reader fails, ends too early, or begins with no length that a record may have.
+pub(crate) fn read(reader: &mut impl Read) -> io::Result<Bytes> {
+    let mut front = [0; LENGTH_AT + 8];
+    reader.read_exact(&mut front)?;
+    let length = front.last_chunk::<8>().map_or(0, |bytes| u64::from_le_bytes(*bytes));
+    let length = usize::try_from(length).ok().filter(|n| (HEADER_BYTES..=RECORD_BYTES_MAX).contains(n));
+    let length = length.ok_or_else(|| io::Error::other("not a record"))?;
+    mapped::read(Read::chain(front.as_slice(), reader), length)
 }
 
 /// Reads a record back. The body shares memory with `record`. `None` when it is a sound record of another key.
@@ -439,6 +453,8 @@ const FLAGS_KIND: u8 = FLAG_VARY_MARKER | FLAG_SLICED | FLAG_SLICE;
 const FLAGS: u8 = FLAGS_KIND | FLAG_ALWAYS_VALIDATE | FLAG_NEVER_STALE;
 const HEADER_BYTES: usize = 4 + 1 + 1 + 2 + 8 + 4 + 8 + 8 * 8;
 const HASH_BYTES: usize = 16;
+/// Where a record says how long it is.
+const LENGTH_AT: usize = 4 + 1 + 1 + 2;
 
 #[cfg(test)]
 mod tests;

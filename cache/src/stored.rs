@@ -7,7 +7,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use http::{HeaderMap, StatusCode};
 
-use crate::{clock::Millis, encoding::Coded, key::Key};
+use crate::{clock::Millis, encoding::Coded, key::Key, mapped};
 
 /// A place in one ordered purge log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
@@ -112,12 +112,14 @@ impl Stored {
     /// Bytes that this response costs a memory budget.
     #[must_use]
     pub fn weight(&self) -> usize {
-        let fields: usize = self.head.headers.iter().map(|(n, v)| n.as_str().len() + v.len() + 64).sum();
+        let fields: usize = self.head.headers.iter().map(|(n, v)| n.as_str().len() + v.len() + 160).sum();
         let scopes: usize = self.scopes.tags.iter().map(|t| t.len() + 24).sum::<usize>()
             + self.scopes.sources.iter().map(|(h, t)| h.len() + t.len() + 48).sum::<usize>();
         let key = self.key.site.len() + self.key.host.len() + self.key.target.len() + self.key.variant.len();
-        let bodies = self.body.len() + self.codings.iter().map(|coded| coded.body.len() + 64).sum::<usize>();
-        bodies + fields + scopes + key + 512
+        let codings =
+            self.codings.iter().map(|coded| mapped::footprint(coded.body.len()) + 64).sum::<usize>();
+        let bodies = mapped::footprint(self.body.len()) + codings;
+        bodies + fields + scopes + key + 1024
     }
 }
 

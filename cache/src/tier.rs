@@ -7,6 +7,7 @@ use crate::{
     stored::StoredRef,
 };
 
+mod breaker;
 mod counters;
 pub mod folder;
 pub mod hybrid;
@@ -32,6 +33,22 @@ pub enum TierError {
     /// Storage failed.
     #[error("{0}")]
     Io(String),
+    /// Not asked, because it failed or hung lately.
+    #[error("skipped after failures")]
+    Skipped,
+}
+
+impl TierError {
+    /// The reason in one word, for `Cache-Status`.
+    #[must_use]
+    pub const fn reason(&self) -> &'static str {
+        match self {
+            Self::Corrupt(_) => "corrupt",
+            Self::Timeout { .. } => "timeout",
+            Self::Io(_) => "failed",
+            Self::Skipped => "skipped",
+        }
+    }
 }
 
 /// An ordered step of the waterfall that keeps whole stored responses.
@@ -51,4 +68,9 @@ pub trait Tier: Send + Sync {
 
     /// Waits until what was offered so far is durable or dropped.
     async fn flush(&self);
+
+    /// Counts since start, of a tier that counts.
+    fn counters(&self) -> Option<&TierCounters> {
+        None
+    }
 }

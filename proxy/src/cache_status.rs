@@ -47,7 +47,7 @@ fn outcome(tier: &str, result: &TierResult, trace: &Trace) -> TierOutcome {
         TierResult::Fresh | TierResult::Stale => TierOutcome::Forward(Forward::Stale),
         TierResult::Partial => TierOutcome::Forward(Forward::Partial),
         TierResult::Purged => TierOutcome::Forward(Forward::Miss),
-        TierResult::Failed(_) => TierOutcome::Failed("tier-failed".to_owned()),
+        TierResult::Failed(reason) => TierOutcome::Failed((*reason).to_owned()),
     }
 }
 

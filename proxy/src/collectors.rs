@@ -55,6 +55,10 @@ impl NodeCollector {
             ("fetches", node.engine().fetches() as u64),
             ("filling_bytes", node.engine().counters().filling_bytes.load(Ordering::Relaxed)),
             ("memory_bytes", usage.memory_bytes),
+            ("lent_bytes", usage.lent_bytes),
+            ("disk_waiting_bytes", usage.disk_waiting_bytes),
+            ("disk_open", node.hybrid().counters().disk.open.load(Ordering::Relaxed)),
+            ("shared_open", shared_open(node)),
             ("purge_seq", node.purges().position().seq),
             ("draining", u64::from(node.state() == "draining")),
             ("image_queue", images.queue_jobs.load(Ordering::Relaxed)),
@@ -86,6 +90,7 @@ impl NodeCollector {
             ("disk_failed", &tiers.disk_failures),
             ("disk_written", &tiers.disk.written),
             ("disk_dropped", &tiers.disk.dropped),
+            ("disk_skipped", &tiers.disk.skipped),
             ("disk_refused", &tiers.disk.refused),
             ("image_rendered", &images.renders),
             ("image_failed", &images.failures),
@@ -95,9 +100,29 @@ impl NodeCollector {
         ] {
             self.events.with_label_values(&[event]).inc_by(count.load(Ordering::Relaxed));
         }
+        if let Some(shared) = self.node.shared().and_then(|tier| tier.counters()) {
+            for (event, count) in [
+                ("shared_hit", &shared.hits),
+                ("shared_miss", &shared.misses),
+                ("shared_corrupt", &shared.corrupt),
+                ("shared_failed", &shared.failures),
+                ("shared_skipped", &shared.skipped),
+                ("shared_written", &shared.written),
+                ("shared_dropped", &shared.dropped),
+                ("shared_refused", &shared.refused),
+            ] {
+                self.events.with_label_values(&[event]).inc_by(count.load(Ordering::Relaxed));
+            }
+        }
         let dropped = self.node.access_log().dropped();
         self.events.with_label_values(&["log_line_dropped"]).inc_by(dropped);
     }
+}
+
+/// 1 while the shared tier is skipped.
+fn shared_open(node: &Node) -> u64 {
+    let counters = node.shared().and_then(|tier| tier.counters());
+    counters.map_or(0, |counters| counters.open.load(Ordering::Relaxed))
 }
 
 impl Collector for NodeCollector {

@@ -94,7 +94,7 @@ impl Node {
     pub async fn start(config: &Config, parts: NodeParts) -> Result<Arc<Self>, StartError> {
         let disk = config.cache.disk.as_ref().map(|disk| (disk.path.as_path(), disk.size_bytes));
         let hybrid = Hybrid::open(config.cache.memory_bytes, disk).await.map_err(StartError::Tier)?;
-        let shared = shared_tier(config)?;
+        let shared = shared_tier(config, &hybrid)?;
         let purges = Arc::new(Table::new());
         let follower = follow(config, &parts, &purges).await?;
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
@@ -296,15 +296,15 @@ fn certificates(config: &Config) -> Result<tls::Table, StartError> {
     tls::Table::from_config(&config.tls, &config.sites).map_err(|error| StartError::Tls(error.to_string()))
 }
 
-fn shared_tier(config: &Config) -> Result<Option<Arc<dyn Tier>>, StartError> {
+fn shared_tier(config: &Config, hybrid: &Hybrid) -> Result<Option<Arc<dyn Tier>>, StartError> {
     Ok(match &config.cache.shared {
         None => None,
         Some(SharedTier::Folder { path }) => {
-            Some(Folder::open(path, FOLDER_BYTES_MAX).map_err(StartError::Tier)?)
+            Some(Folder::open(path, FOLDER_BYTES_MAX, hybrid.budget()).map_err(StartError::Tier)?)
         }
         Some(SharedTier::S3(target)) => {
             let client = s3::Client::connect(target).map_err(|error| StartError::S3(error.to_string()))?;
-            Some(s3::S3Tier::new(client, &target.prefix))
+            Some(s3::S3Tier::new(client, &target.prefix, hybrid.budget()))
         }
     })
 }

@@ -14,7 +14,9 @@
 
 mod admin;
 mod browser;
+mod budget;
 mod cli;
+mod crash;
 mod dns;
 mod encodings;
 mod faults;
@@ -33,6 +35,7 @@ mod s3;
 mod signals;
 mod single_flight;
 mod tailoring;
+mod tier_faults;
 mod tls_and_h2;
 
 use std::{path::Path, process::Command};

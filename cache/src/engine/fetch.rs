@@ -26,6 +26,7 @@ use super::{
 };
 use crate::{
     body::{Body, BodyError, BodyStream},
+    budget::Loan,
     cache_control::{self, RequestDirectives},
     clock::Millis,
     encoding, fields,
@@ -558,23 +559,24 @@ impl Drop for EndGuard<'_> {
 /// Counts the bytes of one growing body into the node's total for as long as it grows.
 pub(super) struct Filling<'a> {
     engine: &'a Engine,
-    bytes: u64,
+    loan: Loan,
 }
 
 impl<'a> Filling<'a> {
-    pub(super) const fn new(engine: &'a Engine) -> Self {
-        Self { engine, bytes: 0 }
+    pub(super) fn new(engine: &'a Engine) -> Self {
+        Self { engine, loan: engine.hybrid.budget().lend(0) }
     }
 
     pub(super) fn add(&mut self, bytes: u64) {
-        self.bytes += bytes;
+        self.loan.add(bytes);
         self.engine.counters.filling_bytes.fetch_add(bytes, Ordering::Relaxed);
+        self.engine.hybrid.make_room();
     }
 }
 
 impl Drop for Filling<'_> {
     fn drop(&mut self) {
-        self.engine.counters.filling_bytes.fetch_sub(self.bytes, Ordering::Relaxed);
+        self.engine.counters.filling_bytes.fetch_sub(self.loan.bytes(), Ordering::Relaxed);
     }
 }
 

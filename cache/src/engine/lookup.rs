@@ -104,7 +104,7 @@ impl Engine {
                 None
             }
             Err(error) => {
-                trace.tiers.push((tier.name(), TierResult::Failed(error.to_string())));
+                trace.tiers.push((tier.name(), TierResult::Failed(error.reason())));
                 None
             }
         }

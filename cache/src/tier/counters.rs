@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use super::TierError;
 use crate::stored::StoredRef;
 
-/// Counts since start. Reads end as one of hits, misses, corrupt and failures; writes as one of written, dropped and
+/// Counts since start. Reads end as one of hits, misses, corrupt, failures and skipped; writes as one of written, dropped and
 /// refused.
 #[derive(Debug, Default)]
 pub struct TierCounters {
@@ -17,6 +17,10 @@ pub struct TierCounters {
     pub corrupt: AtomicU64,
     /// Reads that storage failed or did not answer in time.
     pub failures: AtomicU64,
+    /// Reads that the breaker did not let through.
+    pub skipped: AtomicU64,
+    /// 1 while the breaker is open, else 0.
+    pub open: AtomicU64,
     /// Responses written.
     pub written: AtomicU64,
     /// Responses dropped because the queue was full or the response is larger than the tier takes.
@@ -29,7 +33,7 @@ impl TierCounters {
     /// Reads so far.
     #[must_use]
     pub fn gets(&self) -> u64 {
-        [&self.hits, &self.misses, &self.corrupt, &self.failures]
+        [&self.hits, &self.misses, &self.corrupt, &self.failures, &self.skipped]
             .into_iter()
             .fold(0, |sum, counter| sum.saturating_add(counter.load(Ordering::Relaxed)))
     }
@@ -44,6 +48,7 @@ impl TierCounters {
             Ok(None) => &self.misses,
             Err(TierError::Corrupt(_)) => &self.corrupt,
             Err(TierError::Timeout { .. } | TierError::Io(_)) => &self.failures,
+            Err(TierError::Skipped) => &self.skipped,
         };
         counter.fetch_add(1, Ordering::Relaxed);
         outcome

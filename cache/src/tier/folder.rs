@@ -29,10 +29,12 @@ use tokio::{
 
 use super::{
     Tier, TierError,
+    breaker::Guard,
     counters::TierCounters,
     queue::{Limits, Offer, WriteBehind},
 };
 use crate::{
+    budget::Budget,
     clock::{Clock as _, SystemClock},
     key::{Key, KeyHash},
     record,
@@ -53,34 +55,40 @@ const SWEPT_FILES_MAX: usize = 1 << 16;
 const SWEPT_PERCENT: u64 = 90;
 /// A draft older than this was left behind by a process that died, in seconds.
 const DRAFT_AGE_MAX: Duration = Duration::from_secs(3600);
-const LIMITS: Limits =
-    Limits { bytes_max: 64 * 1024 * 1024, lane_items_max: 256, lanes: 4, batch_bytes: 0, batch_items_max: 1 };
 
 /// A folder of records.
 pub struct Folder {
     space: Arc<Space>,
     queue: WriteBehind,
     reads: Arc<Semaphore>,
+    guard: Guard,
     counters: Arc<TierCounters>,
 }
 
 impl Folder {
-    /// Opens a folder that may grow to `bytes_max` bytes of files, and counts in the background what is in it. Needs a
-    /// tokio runtime.
+    /// Opens a folder that may grow to `bytes_max` bytes of files, and counts in the background what is in it. What
+    /// waits to be written comes out of `budget`. Needs a tokio runtime.
     ///
     /// # Errors
     /// [`TierError::Io`] when it can't be created.
-    pub fn open(root: &Path, bytes_max: u64) -> Result<Arc<Self>, TierError> {
+    pub fn open(root: &Path, bytes_max: u64, budget: &Arc<Budget>) -> Result<Arc<Self>, TierError> {
         let runtime = Handle::try_current().map_err(|error| TierError::Io(error.to_string()))?;
         std::fs::create_dir_all(root)
             .map_err(|error| TierError::Io(format!("folder {}: {error}", root.display())))?;
         let space = Arc::new(Space::new(root, bytes_max));
         let counters = Arc::new(TierCounters::default());
         let writer = Arc::clone(&space);
-        let queue = WriteBehind::start("folder", Some(&runtime), LIMITS, &counters, move |batch| {
-            let space = Arc::clone(&writer);
-            async move { space.write_all(batch).await }
-        });
+        let queue = WriteBehind::start(
+            "folder",
+            Some(&runtime),
+            Limits::shared(budget),
+            budget,
+            &counters,
+            move |batch| {
+                let space = Arc::clone(&writer);
+                async move { space.write_all(batch).await }
+            },
+        );
         let counting = Arc::clone(&space);
         runtime.spawn(async move {
             if let Err(error) = counting.sweep(true).await {
@@ -88,7 +96,8 @@ impl Folder {
             }
             counting.is_counted.send_replace(true);
         });
-        Ok(Arc::new(Self { space, queue, reads: Arc::new(Semaphore::new(READS_MAX)), counters }))
+        let (reads, guard) = (Arc::new(Semaphore::new(READS_MAX)), Guard::new("folder"));
+        Ok(Arc::new(Self { space, queue, reads, guard, counters }))
     }
 
     /// Counts since start.
@@ -126,17 +135,28 @@ impl Tier for Folder {
     }
 
     async fn get(&self, key: &Key, hash: KeyHash) -> Result<Option<StoredRef>, TierError> {
-        let found = timeout(READ_DEADLINE, self.read(key.clone(), hash)).await;
         let ms = u64::try_from(READ_DEADLINE.as_millis()).unwrap_or(u64::MAX);
-        self.counters.read(found.unwrap_or(Err(TierError::Timeout { ms })))
+        let reading = async {
+            let found = timeout(READ_DEADLINE, self.read(key.clone(), hash)).await;
+            found.unwrap_or(Err(TierError::Timeout { ms }))
+        };
+        self.guard.read(&self.counters, reading).await
     }
 
     fn put(&self, hash: KeyHash, stored: StoredRef) {
+        // while it hangs, its queue would only take memory away
+        if self.guard.is_open() {
+            return self.queue.drop_one();
+        }
         self.queue.offer(hash, stored);
     }
 
     async fn flush(&self) {
         self.queue.flush().await;
+    }
+
+    fn counters(&self) -> Option<&TierCounters> {
+        Some(&self.counters)
     }
 }
 

@@ -4,6 +4,7 @@
 //! Purges are not its business: a purge is a fact that readers check, so nothing here is ever deleted on purpose.
 
 use std::{
+    hash::BuildHasher as _,
     path::Path,
     sync::{
         Arc,
@@ -21,6 +22,7 @@ use super::{
     counters::{TierCounters, add},
 };
 use crate::{
+    budget::Budget,
     key::{Key, KeyHash},
     stored::StoredRef,
 };
@@ -41,6 +43,10 @@ const SHARD_BYTES_MIN: u64 = 64 * 1024 * 1024;
 const SHARDS_MAX: u64 = 16;
 /// A response may take this share of its shard; a larger one goes to the disk alone.
 const SHARD_SHARE: usize = 2;
+/// What is lent out may take all of a shard but this share.
+const SHARD_KEPT: usize = 8;
+/// Loans grow by this share of the budget before memory makes room for them.
+const ROOM_STEP: u64 = 64;
 
 /// What became of the disk tier.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -79,6 +85,32 @@ pub struct Usage {
     pub disk_bytes_max: u64,
     /// Weight that waits to be written to disk.
     pub disk_waiting_bytes: u64,
+    /// Bytes of the memory budget that are in use outside of the memory tier: growing bodies, queues, buffers.
+    pub lent_bytes: u64,
+}
+
+/// What a slot of the memory tier holds.
+#[derive(Clone)]
+enum Held {
+    Response(StoredRef),
+    /// Nothing, of a weight that pushes other things out. It is there for a moment only.
+    Ballast(usize),
+}
+
+impl Held {
+    const fn response(&self) -> Option<&StoredRef> {
+        match self {
+            Self::Response(stored) => Some(stored),
+            Self::Ballast(_) => None,
+        }
+    }
+
+    fn weight(&self) -> usize {
+        match self {
+            Self::Response(stored) => stored.weight(),
+            Self::Ballast(weight) => *weight,
+        }
+    }
 }
 
 /// Memory and disk.
@@ -93,7 +125,10 @@ pub struct Usage {
 /// # }).unwrap();
 /// ```
 pub struct Hybrid {
-    memory: Cache<u128, StoredRef, FoldHash>,
+    memory: Cache<u128, Held, FoldHash>,
+    budget: Arc<Budget>,
+    /// Loans for which memory made room last.
+    room_bytes: AtomicU64,
     disk: Option<Disk>,
     disk_state: DiskState,
     counters: HybridCounters,
@@ -120,26 +155,32 @@ impl Hybrid {
             return Err(TierError::Io(reason));
         }
         let counters = HybridCounters::default();
+        let budget = Budget::new(memory_bytes);
         let (disk, disk_state) = match disk {
             None => (None, DiskState::Off),
-            Some((path, bytes_max)) => match Disk::open(path, bytes_max, disk_deadline, &counters.disk).await
-            {
-                Ok(disk) => (Some(disk), DiskState::Ready),
-                Err(error) => {
-                    tracing::error!(path = %path.display(), error, "disk tier can't be used; running on memory alone");
-                    (None, DiskState::Unusable(error))
+            Some((path, bytes_max)) => {
+                match Disk::open(path, bytes_max, disk_deadline, &budget, &counters.disk).await {
+                    Ok(disk) => (Some(disk), DiskState::Ready),
+                    Err(error) => {
+                        tracing::error!(path = %path.display(), error, "disk tier can't be used; running on memory alone");
+                        (None, DiskState::Unusable(error))
+                    }
                 }
-            },
+            }
         };
-        Ok(Arc::new(Self { memory: memory(memory_bytes), disk, disk_state, counters }))
+        let (memory, room_bytes) = (memory(budget.memory_bytes_max()), AtomicU64::new(0));
+        Ok(Arc::new(Self { memory, budget, room_bytes, disk, disk_state, counters }))
     }
 
     /// Looks into memory alone: no waiting, and the whole key is compared.
     #[must_use]
     pub fn memory(&self, key: &Key, hash: KeyHash) -> Option<StoredRef> {
         let held = self.memory.get(&hash.0);
-        let found =
-            held.as_ref().map(|entry| entry.value()).filter(|stored| stored.key == *key).map(Arc::clone);
+        let found = held
+            .as_ref()
+            .and_then(|entry| entry.value().response())
+            .filter(|stored| stored.key == *key)
+            .map(Arc::clone);
         let counter = if found.is_some() { &self.counters.memory.hits } else { &self.counters.memory.misses };
         counter.fetch_add(1, Ordering::Relaxed);
         found
@@ -149,12 +190,33 @@ impl Hybrid {
     /// (the same one, not an equal one) is left alone.
     pub fn insert(&self, hash: KeyHash, stored: StoredRef) {
         let held = self.memory.get(&hash.0);
-        if held.is_some_and(|entry| Arc::ptr_eq(entry.value(), &stored)) {
+        let is_same = |held: &Held| held.response().is_some_and(|held| Arc::ptr_eq(held, &stored));
+        if held.is_some_and(|entry| is_same(entry.value())) {
             return;
         }
-        self.keep(hash, &stored);
         if let Some(disk) = &self.disk {
-            disk.put(hash, stored);
+            disk.put(hash, Arc::clone(&stored));
+        }
+        self.keep(hash, &stored);
+    }
+
+    /// The budget that memory shares with whatever else holds bodies.
+    #[must_use]
+    pub const fn budget(&self) -> &Arc<Budget> {
+        &self.budget
+    }
+
+    /// Sees to it that memory and loans together stay within the budget; called when loans grow. It costs little while
+    /// they have not grown much.
+    pub fn make_room(&self) {
+        let lent = self.budget.lent();
+        let room = self.room_bytes.load(Ordering::Relaxed);
+        let step = self.budget.bytes() / ROOM_STEP;
+        if lent < room {
+            self.room_bytes.store(lent, Ordering::Relaxed);
+        } else if lent - room >= step {
+            self.room_bytes.store(lent, Ordering::Relaxed);
+            (0..self.memory.shards()).for_each(|shard| self.shed(shard));
         }
     }
 
@@ -182,6 +244,7 @@ impl Hybrid {
             disk_bytes: disk.map_or(0, Disk::bytes),
             disk_bytes_max: disk.map_or(0, Disk::bytes_max),
             disk_waiting_bytes: disk.map_or(0, Disk::waiting_bytes),
+            lent_bytes: self.budget.lent(),
         }
     }
 
@@ -203,19 +266,39 @@ impl Hybrid {
             // too large for memory, and what memory holds for the key is not the latest any more
             drop(self.memory.remove(&hash.0));
         } else {
-            drop(self.memory.insert(hash.0, Arc::clone(stored)));
+            drop(self.memory.insert(hash.0, Held::Response(Arc::clone(stored))));
+            self.shed(shard(hash, self.memory.shards()));
+        }
+    }
+
+    /// Evicts from a shard until its part of the loans fits beside what it holds: foyer evicts for what comes in, so
+    /// something of that weight comes in and goes again.
+    fn shed(&self, shard: usize) {
+        let (shards, capacity) = (self.memory.shards(), self.memory.capacity());
+        let lent = usize::try_from(self.budget.lent()).unwrap_or(usize::MAX) / shards;
+        let ballast = lent.min(capacity / shards / SHARD_KEPT * (SHARD_KEPT - 1));
+        let slot = shard as u128;
+        if ballast > 0 {
+            drop(self.memory.insert(slot, Held::Ballast(ballast)));
+            drop(self.memory.remove(&slot));
         }
     }
 }
 
-fn memory(bytes: u64) -> Cache<u128, StoredRef, FoldHash> {
+/// The shard that foyer puts a key into.
+fn shard(hash: KeyHash, shards: usize) -> usize {
+    let folded = FoldHash.hash_one(hash.0) % u64::try_from(shards).unwrap_or(1);
+    usize::try_from(folded).unwrap_or(0)
+}
+
+fn memory(bytes: u64) -> Cache<u128, Held, FoldHash> {
     let shards = (bytes / SHARD_BYTES_MIN).clamp(1, SHARDS_MAX);
     CacheBuilder::new(usize::try_from(bytes).unwrap_or(usize::MAX))
         .with_name("memory")
         .with_shards(usize::try_from(shards).unwrap_or(1))
         .with_eviction_config(S3FifoConfig::default())
         .with_hash_builder(FoldHash)
-        .with_weighter(|_: &u128, stored: &StoredRef| stored.weight())
+        .with_weighter(|_: &u128, held: &Held| held.weight())
         .build()
 }
 
@@ -232,6 +315,7 @@ impl Tier for Hybrid {
         match &found {
             Ok(Some(stored)) => self.keep(hash, stored),
             Ok(None) => {}
+            Err(TierError::Skipped) => {}
             Err(_) => add(&self.counters.disk_failures, 1),
         }
         found
@@ -246,6 +330,10 @@ impl Tier for Hybrid {
         if let Some(disk) = &self.disk {
             disk.flush().await;
         }
+    }
+
+    fn counters(&self) -> Option<&TierCounters> {
+        Some(&self.counters.disk)
     }
 }
 

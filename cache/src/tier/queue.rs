@@ -16,7 +16,14 @@ use tokio::{
 };
 
 use super::counters::{TierCounters, add};
-use crate::{key::KeyHash, stored::StoredRef};
+use crate::{
+    budget::{Budget, Loan},
+    key::KeyHash,
+    stored::StoredRef,
+};
+
+/// Weight that may wait for a shared tier: this share of the memory budget, and at most these bytes.
+const QUEUE_SHARE: (u64, u64) = (8, 64 * 1024 * 1024);
 
 /// Bounds of a queue.
 #[derive(Debug, Clone, Copy)]
@@ -33,6 +40,20 @@ pub(super) struct Limits {
     pub(super) batch_items_max: usize,
 }
 
+impl Limits {
+    /// Bounds for a tier that takes one response at a time.
+    pub(super) fn shared(budget: &Budget) -> Self {
+        let (share, most) = QUEUE_SHARE;
+        Self {
+            bytes_max: budget.share(share, most),
+            lane_items_max: 256,
+            lanes: 4,
+            batch_bytes: 0,
+            batch_items_max: 1,
+        }
+    }
+}
+
 /// A response on its way to storage.
 pub(super) struct Offer {
     pub(super) hash: KeyHash,
@@ -40,15 +61,15 @@ pub(super) struct Offer {
     ticket: Ticket,
 }
 
-/// A share of the queue's bytes, given back when dropped.
+/// A share of the queue's bytes and of the memory budget, given back when dropped.
 struct Ticket {
     waiting: Arc<AtomicU64>,
-    bytes: u64,
+    loan: Loan,
 }
 
 impl Drop for Ticket {
     fn drop(&mut self) {
-        self.waiting.fetch_sub(self.bytes, Ordering::Relaxed);
+        self.waiting.fetch_sub(self.loan.bytes(), Ordering::Relaxed);
     }
 }
 
@@ -62,6 +83,7 @@ pub(super) struct WriteBehind {
     lanes: Vec<mpsc::Sender<Job>>,
     waiting: Arc<AtomicU64>,
     bytes_max: u64,
+    budget: Arc<Budget>,
     counters: Arc<TierCounters>,
 }
 
@@ -72,6 +94,7 @@ impl WriteBehind {
         tier: &'static str,
         runtime: Option<&Handle>,
         limits: Limits,
+        budget: &Arc<Budget>,
         counters: &Arc<TierCounters>,
         write: W,
     ) -> Self
@@ -91,6 +114,7 @@ impl WriteBehind {
                 .map_or_else(Vec::new, |runtime| (0..limits.lanes).map(|_| lane(runtime)).collect()),
             waiting: Arc::new(AtomicU64::new(0)),
             bytes_max: limits.bytes_max,
+            budget: Arc::clone(budget),
             counters: Arc::clone(counters),
         }
     }
@@ -99,14 +123,19 @@ impl WriteBehind {
     pub(super) fn offer(&self, hash: KeyHash, stored: StoredRef) {
         let bytes = u64::try_from(stored.weight()).unwrap_or(u64::MAX);
         let before = self.waiting.fetch_add(bytes, Ordering::Relaxed);
-        let ticket = Ticket { waiting: Arc::clone(&self.waiting), bytes };
+        let ticket = Ticket { waiting: Arc::clone(&self.waiting), loan: self.budget.lend(bytes) };
         let is_queued = before < self.bytes_max
             && self
                 .lane(hash)
                 .is_some_and(|lane| lane.try_send(Job::Write(Offer { hash, stored, ticket })).is_ok());
         if !is_queued {
-            add(&self.counters.dropped, 1);
+            self.drop_one();
         }
+    }
+
+    /// Counts a response that is not even offered.
+    pub(super) fn drop_one(&self) {
+        add(&self.counters.dropped, 1);
     }
 
     /// Waits until what was offered so far is written or given up.
@@ -166,7 +195,7 @@ fn gather(
         match job {
             Job::Flush(done) => return (batch, Some(done)),
             Job::Write(offer) => {
-                bytes = bytes.saturating_add(offer.ticket.bytes);
+                bytes = bytes.saturating_add(offer.ticket.loan.bytes());
                 batch.push(offer);
             }
         }

@@ -27,11 +27,13 @@ use tokio::{runtime::Handle, time::timeout};
 
 use super::{
     Tier, TierError,
+    breaker::Guard,
     counters::TierCounters,
     queue::{Limits, Offer, WriteBehind},
 };
 use crate::{
     body::{Body, BodyError, BodyStream},
+    budget::Budget,
     key::{Key, KeyHash},
     record,
     stored::StoredRef,
@@ -53,8 +55,8 @@ const REQUEST_TIMEOUT: Duration = Duration::from_secs(60);
 const RECORD_BYTES_MAX: u64 = 256 * 1024 * 1024;
 /// Objects that one listing asks for at most; S3 gives no more.
 const LIST_MAX: u16 = 1000;
-const LIMITS: Limits =
-    Limits { bytes_max: 64 * 1024 * 1024, lane_items_max: 256, lanes: 4, batch_bytes: 0, batch_items_max: 1 };
+/// A tier write that takes longer counts as refused.
+const WRITE_DEADLINE: Duration = Duration::from_secs(10);
 
 /// Why S3 did not do it. Messages hold no credentials.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -363,29 +365,35 @@ pub struct S3Tier {
     bucket: Arc<Shelf>,
     queue: WriteBehind,
     counters: Arc<TierCounters>,
+    guard: Guard,
     read_deadline: Duration,
 }
 
 impl S3Tier {
-    /// A tier in the client's bucket under `prefix` (which may be empty). A read that takes longer than 1 s is a miss.
-    /// Outside of a tokio runtime it writes nothing.
+    /// A tier in the client's bucket under `prefix` (which may be empty). A read that takes longer than 1 s is a miss;
+    /// what waits to be written comes out of `budget`. Outside of a tokio runtime it writes nothing.
     #[must_use]
-    pub fn new(client: Arc<Client>, prefix: &str) -> Arc<Self> {
-        Self::with_deadline(client, prefix, TIER_DEADLINE)
+    pub fn new(client: Arc<Client>, prefix: &str, budget: &Arc<Budget>) -> Arc<Self> {
+        Self::with_deadline(client, prefix, budget, TIER_DEADLINE)
     }
 
     /// The same with another deadline for reads.
     #[must_use]
-    pub fn with_deadline(client: Arc<Client>, prefix: &str, read_deadline: Duration) -> Arc<Self> {
+    pub fn with_deadline(
+        client: Arc<Client>,
+        prefix: &str,
+        budget: &Arc<Budget>,
+        read_deadline: Duration,
+    ) -> Arc<Self> {
         let bucket = Arc::new(Shelf { client, prefix: prefix.trim_matches('/').to_owned() });
         let counters = Arc::new(TierCounters::default());
         let writer = Arc::clone(&bucket);
-        let queue =
-            WriteBehind::start("s3", Handle::try_current().ok().as_ref(), LIMITS, &counters, move |batch| {
-                let bucket = Arc::clone(&writer);
-                async move { bucket.write_all(batch).await }
-            });
-        Arc::new(Self { bucket, queue, counters, read_deadline })
+        let (runtime, limits) = (Handle::try_current().ok(), Limits::shared(budget));
+        let queue = WriteBehind::start("s3", runtime.as_ref(), limits, budget, &counters, move |batch| {
+            let bucket = Arc::clone(&writer);
+            async move { bucket.write_all(batch).await }
+        });
+        Arc::new(Self { bucket, queue, counters, guard: Guard::new("s3"), read_deadline })
     }
 
     /// Counts since start.
@@ -402,17 +410,28 @@ impl Tier for S3Tier {
     }
 
     async fn get(&self, key: &Key, hash: KeyHash) -> Result<Option<StoredRef>, TierError> {
-        let found = timeout(self.read_deadline, Box::pin(self.bucket.read(key, hash))).await;
         let ms = u64::try_from(self.read_deadline.as_millis()).unwrap_or(u64::MAX);
-        self.counters.read(found.unwrap_or(Err(TierError::Timeout { ms })))
+        let reading = async {
+            let found = timeout(self.read_deadline, Box::pin(self.bucket.read(key, hash))).await;
+            found.unwrap_or(Err(TierError::Timeout { ms }))
+        };
+        self.guard.read(&self.counters, reading).await
     }
 
     fn put(&self, hash: KeyHash, stored: StoredRef) {
+        // while it hangs, its queue would only take memory away
+        if self.guard.is_open() {
+            return self.queue.drop_one();
+        }
         self.queue.offer(hash, stored);
     }
 
     async fn flush(&self) {
         self.queue.flush().await;
+    }
+
+    fn counters(&self) -> Option<&TierCounters> {
+        Some(&self.counters)
     }
 }
 
@@ -446,7 +465,9 @@ impl Shelf {
                 content_type: Some("application/octet-stream".to_owned()),
                 ..ObjectFields::default()
             };
-            let put = Box::pin(self.client.put(&self.key(offer.hash), record.into(), fields)).await;
+            let key = self.key(offer.hash);
+            let put = Box::pin(self.client.put(&key, record.into(), fields));
+            let put = timeout(WRITE_DEADLINE, put).await.map_err(|_| S3Error::Timeout.to_string())?;
             put.map_err(|error| error.to_string())?;
             written += 1;
         }

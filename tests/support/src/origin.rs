@@ -37,6 +37,7 @@ pub struct Origin {
 #[derive(Default)]
 struct Shared {
     replies: Mutex<HashMap<String, Reply>>,
+    otherwise: Mutex<Option<Reply>>,
     requests: Mutex<Vec<Recorded>>,
 }
 
@@ -64,6 +65,7 @@ pub struct Reply {
 #[derive(Clone)]
 enum Script {
     Whole(Bytes),
+    Derived { length: usize },
     Cut { bytes: Bytes, announced: usize },
     Drip(Drip),
     Hang,
@@ -116,6 +118,11 @@ impl Origin {
     /// Sets what a path answers. A target with query wins over a path without.
     pub fn on(&self, target: &str, reply: Reply) {
         lock(&self.shared.replies).insert(target.to_owned(), reply);
+    }
+
+    /// Sets what every path answers for which nothing else is set.
+    pub fn otherwise(&self, reply: Reply) {
+        *lock(&self.shared.otherwise) = Some(reply);
     }
 
     /// How often a target was asked, whatever the method.
@@ -175,6 +182,12 @@ impl Reply {
         Self { status: 200, fields: Vec::new(), script: Script::Whole(body.into()) }
     }
 
+    /// 200 with the body that [`derived`] gives for the request target.
+    #[must_use]
+    pub fn derived(length: usize) -> Self {
+        Self { status: 200, fields: Vec::new(), script: Script::Derived { length } }
+    }
+
     /// A status with a short body.
     #[must_use]
     pub fn status(status: u16) -> Self {
@@ -232,6 +245,21 @@ impl Reply {
             .find(|(name, _)| name.eq_ignore_ascii_case("etag"))
             .map(|(_, value)| value.as_str())
     }
+}
+
+/// A body that no other target has, so that a reader can check every byte.
+#[must_use]
+pub fn derived(target: &str, length: usize) -> Bytes {
+    let mut state = target.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
+        (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
+    }) | 1;
+    let words = std::iter::repeat_with(move || {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        state.to_le_bytes()
+    });
+    words.flatten().take(length).collect()
 }
 
 impl Drip {
@@ -333,7 +361,11 @@ async fn answer(request: Request<Incoming>, shared: Arc<Shared>) -> Result<Respo
         let path = target.split('?').next().unwrap_or_default();
         replies.get(&target).or_else(|| replies.get(path)).cloned()
     };
-    let reply = reply.unwrap_or_else(|| Reply::status(404));
+    let otherwise = || lock(&shared.otherwise).clone();
+    let mut reply = reply.or_else(otherwise).unwrap_or_else(|| Reply::status(404));
+    if let Script::Derived { length } = reply.script {
+        reply.script = Script::Whole(derived(&target, length));
+    }
     let is_same =
         validator.is_some_and(|sent| reply.etag().is_some_and(|own| sent.as_bytes() == own.as_bytes()));
     play(reply, is_same, is_head).await
@@ -361,6 +393,8 @@ async fn play(reply: Reply, is_same: bool, is_head: bool) -> Result<Response<Fra
                 drop(frames.send(Ok(bytes)).await);
             }
         }
+        // made whole where the target is known
+        Script::Derived { .. } => return Err(Broken),
         Script::Cut { bytes, announced } => {
             announce(&mut response, announced);
             drop(frames.send(Ok(bytes)).await);

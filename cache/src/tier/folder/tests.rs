@@ -8,7 +8,7 @@ use super::*;
 use crate::tier::testing::{body, key, stored};
 
 async fn open(root: &TempDir) -> Arc<Folder> {
-    let folder = Folder::open(root.path(), 10 << 20).unwrap();
+    let folder = Folder::open(root.path(), 10 << 20, &Budget::new(1 << 30)).unwrap();
     folder.space.settled().await;
     folder
 }
@@ -146,7 +146,7 @@ async fn a_smaller_bound_is_met_on_opening() {
         put(&folder, &format!("/{n}"), vec![1; 100_000]).await;
     }
     drop(folder);
-    let folder = Folder::open(root.path(), 250_000).unwrap();
+    let folder = Folder::open(root.path(), 250_000, &Budget::new(1 << 30)).unwrap();
     folder.space.settled().await;
     assert!(folder.bytes() <= 250_000, "{} bytes are left", folder.bytes());
 }
@@ -154,7 +154,7 @@ async fn a_smaller_bound_is_met_on_opening() {
 #[tokio::test]
 async fn a_response_larger_than_the_folder_is_dropped() {
     let root = TempDir::new().unwrap();
-    let folder = Folder::open(root.path(), 10_000).unwrap();
+    let folder = Folder::open(root.path(), 10_000, &Budget::new(1 << 30)).unwrap();
     put(&folder, "/a", vec![1; 20_000]).await;
     assert_eq!((count(&folder.counters().dropped), get(&folder, "/a").await), (1, Ok(None)));
 }
@@ -191,5 +191,5 @@ async fn a_file_in_place_of_the_folder_is_refused() {
     let root = TempDir::new().unwrap();
     let path = root.path().join("file");
     disk::write(&path, "x").unwrap();
-    assert!(matches!(Folder::open(&path, 1 << 20), Err(TierError::Io(_))));
+    assert!(matches!(Folder::open(&path, 1 << 20, &Budget::new(1 << 30)), Err(TierError::Io(_))));
 }

@@ -22,15 +22,18 @@ use foyer::{
     BlockEngineConfig, Code, DeviceBuilder as _, FsDeviceBuilder, HybridCache, HybridCacheBuilder,
     HybridCachePolicy, Load, PsyncIoEngineConfig, RecoverMode, Spawner,
 };
+use parking_lot::Mutex;
 use tokio::{sync::Semaphore, time::timeout};
 
 use super::layout::{Layout, has_room};
 use crate::{
+    budget::{Budget, Loan},
     key::{Key, KeyHash},
     record::{self, Prepared},
     stored::StoredRef,
     tier::{
         TierError,
+        breaker::Guard,
         counters::TierCounters,
         queue::{Limits, Offer, WriteBehind},
     },
@@ -40,16 +43,21 @@ use crate::{
 const OPEN_DEADLINE: Duration = Duration::from_secs(10);
 /// A batch that takes longer counts as refused.
 const WRITE_DEADLINE: Duration = Duration::from_secs(10);
-/// Reads at once, those that nobody waits for any more included.
-const READS_MAX: usize = 64;
+/// Reads at once, those that nobody waits for any more included: one for each of these bytes of the memory budget, since
+/// each holds its record twice for a moment.
+const READ_BYTES: u64 = 16 * 1024 * 1024;
+/// Fewest and most reads at once.
+const READS: (u64, u64) = (4, 64);
 /// Threads that may wait for the disk.
 const THREADS_MAX: usize = 16;
-/// Weight that may wait for the disk, in bytes.
-const QUEUE_BYTES_MAX: u64 = 64 * 1024 * 1024;
+/// Weight that may wait for the disk: this share of the memory budget, and at most these bytes.
+const QUEUE_SHARE: (u64, u64) = (4, 64 * 1024 * 1024);
 /// Responses that may wait for the disk.
 const QUEUE_ITEMS_MAX: usize = 4096;
-/// Largest batch, in bytes.
-const BATCH_BYTES_MAX: u64 = 8 * 1024 * 1024;
+/// Largest batch, as a share of the memory budget and in bytes.
+const BATCH_SHARE: (u64, u64) = (64, 8 * 1024 * 1024);
+/// Largest record, as a share of the memory budget: foyer's two buffers have to hold one each.
+const RECORD_SHARE: u64 = 8;
 /// Responses in a batch; each takes whole pages.
 const BATCH_ITEMS_MAX: usize = 512;
 /// foyer's page, in bytes.
@@ -73,9 +81,7 @@ impl Code for Slot {
     }
 
     fn decode(reader: &mut impl io::Read) -> foyer::Result<Self> {
-        let mut bytes = Vec::new();
-        reader.read_to_end(&mut bytes).map_err(foyer::Error::io_error)?;
-        Ok(Self::Arrived(bytes.into()))
+        record::read(reader).map(Self::Arrived).map_err(foyer::Error::io_error)
     }
 
     fn estimated_size(&self) -> usize {
@@ -93,6 +99,7 @@ pub(super) struct Disk {
     blocks: Blocks,
     queue: WriteBehind,
     reads: Arc<Semaphore>,
+    guard: Guard,
     counters: Arc<TierCounters>,
     written_bytes: Arc<AtomicU64>,
     bytes_at_open: u64,
@@ -111,6 +118,7 @@ impl Disk {
         root: &Path,
         bytes_max: u64,
         read_deadline: Duration,
+        budget: &Arc<Budget>,
         counters: &Arc<TierCounters>,
     ) -> Result<Self, String> {
         let runtime = tokio::runtime::Builder::new_multi_thread()
@@ -123,10 +131,11 @@ impl Disk {
         let handle = runtime.handle().clone();
         let spawner = Spawner::from(runtime);
         let (folder, threads) = (root.to_owned(), spawner.clone());
+        let buffers = Buffers::within(budget);
         let opening = spawner.spawn(async move {
             let prepared = threads.spawn_blocking(move || Layout::prepare(&folder, bytes_max)).await;
             let layout = prepared.map_err(|error| error.to_string())??;
-            let blocks = open_blocks(&layout, threads).await.map_err(|error| error.to_string())?;
+            let blocks = open_blocks(&layout, buffers, threads).await.map_err(|error| error.to_string())?;
             Ok::<_, String>((layout, blocks))
         });
         let opened = timeout(OPEN_DEADLINE, opening).await;
@@ -136,17 +145,26 @@ impl Disk {
         let writer = Writer {
             blocks: blocks.clone(),
             folder: layout.blocks.clone(),
-            record_bytes_max: size(layout.block_bytes).saturating_sub(FRAME_BYTES),
+            record_bytes_max: buffers.record_bytes_max(&layout).saturating_sub(FRAME_BYTES),
+            buffered: Arc::new(Mutex::new(budget.lend(0))),
             written_bytes: Arc::clone(&written_bytes),
         };
-        let queue = WriteBehind::start("disk", Some(&handle), limits(&layout), counters, move |batch| {
-            let writer = writer.clone();
-            async move { writer.write(batch).await }
-        });
+        let queue = WriteBehind::start(
+            "disk",
+            Some(&handle),
+            limits(&layout, buffers, budget),
+            budget,
+            counters,
+            move |batch| {
+                let writer = writer.clone();
+                async move { writer.write(batch).await }
+            },
+        );
         Ok(Self {
             blocks,
             queue,
-            reads: Arc::new(Semaphore::new(READS_MAX)),
+            reads: Arc::new(Semaphore::new(size((budget.bytes() / READ_BYTES).clamp(READS.0, READS.1)))),
+            guard: Guard::new("disk"),
             counters: Arc::clone(counters),
             written_bytes,
             bytes_at_open: layout.bytes,
@@ -158,6 +176,10 @@ impl Disk {
 
     /// Queues a response for writing.
     pub(super) fn put(&self, hash: KeyHash, stored: StoredRef) {
+        // while it hangs, its queue would only take memory away
+        if self.guard.is_open() {
+            return self.queue.drop_one();
+        }
         self.queue.offer(hash, stored);
     }
 
@@ -169,9 +191,12 @@ impl Disk {
         if !self.blocks.storage().may_contains(&hash.0) {
             return self.counters.read(Ok(None));
         }
-        let found = timeout(self.read_deadline, self.read(key.clone(), hash)).await;
         let ms = u64::try_from(self.read_deadline.as_millis()).unwrap_or(u64::MAX);
-        self.counters.read(found.unwrap_or(Err(TierError::Timeout { ms })))
+        let reading = async {
+            let found = timeout(self.read_deadline, self.read(key.clone(), hash)).await;
+            found.unwrap_or(Err(TierError::Timeout { ms }))
+        };
+        self.guard.read(&self.counters, reading).await
     }
 
     /// Reads and hashes on the tier's own thread. Dropping this leaves the read running; the permit goes with it.
@@ -219,23 +244,53 @@ impl Disk {
     }
 }
 
-fn limits(layout: &Layout) -> Limits {
+/// How much foyer's write buffers take.
+#[derive(Clone, Copy)]
+struct Buffers {
+    batch_bytes: u64,
+    record_bytes_max: u64,
+}
+
+impl Buffers {
+    fn within(budget: &Budget) -> Self {
+        let (share, most) = BATCH_SHARE;
+        Self {
+            batch_bytes: budget.share(share, most).next_multiple_of(PAGE as u64),
+            record_bytes_max: budget.share(RECORD_SHARE, u64::MAX).next_multiple_of(PAGE as u64),
+        }
+    }
+
+    fn batch_bytes(self, layout: &Layout) -> u64 {
+        self.batch_bytes.min(layout.block_bytes)
+    }
+
+    /// Largest record with its frame.
+    fn record_bytes_max(self, layout: &Layout) -> usize {
+        size(self.record_bytes_max.min(layout.block_bytes))
+    }
+
+    /// One buffer: a batch, one response that reaches over it, and a page of rounding for each.
+    fn bytes(self, layout: &Layout) -> usize {
+        self.record_bytes_max(layout) + size(self.batch_bytes(layout)) + (BATCH_ITEMS_MAX + 3) * PAGE
+    }
+}
+
+fn limits(layout: &Layout, buffers: Buffers, budget: &Budget) -> Limits {
+    let (share, most) = QUEUE_SHARE;
     Limits {
-        bytes_max: QUEUE_BYTES_MAX,
+        bytes_max: budget.share(share, most),
         lane_items_max: QUEUE_ITEMS_MAX,
         lanes: 1,
-        batch_bytes: BATCH_BYTES_MAX.min(layout.block_bytes),
+        batch_bytes: buffers.batch_bytes(layout),
         batch_items_max: BATCH_ITEMS_MAX,
     }
 }
 
-async fn open_blocks(layout: &Layout, spawner: Spawner) -> foyer::Result<Blocks> {
+async fn open_blocks(layout: &Layout, buffers: Buffers, spawner: Spawner) -> foyer::Result<Blocks> {
     let device = FsDeviceBuilder::new(&layout.blocks).with_capacity(size(layout.bytes_max)).build()?;
-    let block = size(layout.block_bytes);
-    // a whole batch fits: its bytes, one response that reaches over them, and a page of rounding for each
-    let buffer = block + size(BATCH_BYTES_MAX.min(layout.block_bytes)) + (BATCH_ITEMS_MAX + 3) * PAGE;
+    let buffer = buffers.bytes(layout);
     let engine = BlockEngineConfig::new(device)
-        .with_block_size(block)
+        .with_block_size(size(layout.block_bytes))
         .with_buffer_pool_size(buffer)
         .with_submit_queue_size_threshold(buffer);
     HybridCacheBuilder::new()
@@ -282,6 +337,8 @@ struct Writer {
     folder: PathBuf,
     record_bytes_max: usize,
     written_bytes: Arc<AtomicU64>,
+    /// What foyer's two buffers have held at most: that much of them is resident.
+    buffered: Arc<Mutex<Loan>>,
 }
 
 impl Writer {
@@ -293,6 +350,7 @@ impl Writer {
             return Err("file system is full".to_owned());
         }
         let mut written = 0;
+        let mut buffered = 0_u64;
         for offer in &batch {
             let Ok(prepared) = Prepared::new(Arc::clone(&offer.stored)) else { continue };
             let length = prepared.length();
@@ -300,10 +358,13 @@ impl Writer {
                 continue;
             }
             let pages = length.saturating_add(FRAME_BYTES / 3).next_multiple_of(PAGE);
-            self.written_bytes.fetch_add(u64::try_from(pages).unwrap_or(u64::MAX), Ordering::Relaxed);
+            let pages = u64::try_from(pages).unwrap_or(u64::MAX);
+            self.written_bytes.fetch_add(pages, Ordering::Relaxed);
+            buffered = buffered.saturating_add(pages);
             drop(self.blocks.storage_writer(offer.hash.0).force().insert(Slot::Leaving(prepared)));
             written += 1;
         }
+        self.buffered.lock().raise(buffered.saturating_mul(2));
         match timeout(WRITE_DEADLINE, self.blocks.storage().wait()).await {
             Ok(()) => Ok(written),
             Err(_) => Err("disk did not take a batch in time".to_owned()),
@@ -354,7 +415,7 @@ const SHARDS: usize = 16;
 impl Disk {
     /// Takes all reads, as a disk that hangs would.
     pub(super) async fn hang(&self) -> tokio::sync::OwnedSemaphorePermit {
-        let all = u32::try_from(READS_MAX).unwrap_or(u32::MAX);
+        let all = u32::try_from(self.reads.available_permits()).unwrap_or(u32::MAX);
         Arc::clone(&self.reads).acquire_many_owned(all).await.unwrap_or_else(|error| panic!("{error}"))
     }
 }

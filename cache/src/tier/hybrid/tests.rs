@@ -9,7 +9,12 @@ use tokio::time::timeout;
 use super::*;
 use crate::tier::testing::{body, key, stored};
 
+mod harm;
+mod memory;
+
 const MEMORY: u64 = 8 << 20;
+/// Enough for the queue in front of the disk, which is a part of it.
+const MEMORY_BESIDE_DISK: u64 = 256 << 20;
 const DISK: u64 = 16 << 20;
 
 async fn open(path: &Path) -> Arc<Hybrid> {
@@ -18,7 +23,9 @@ async fn open(path: &Path) -> Arc<Hybrid> {
 
 async fn open_with(path: &Path, bytes_max: u64) -> Arc<Hybrid> {
     // a busy machine must not turn hits into misses here
-    let hybrid = Hybrid::open_with(MEMORY, Some((path, bytes_max)), Duration::from_secs(30)).await.unwrap();
+    let hybrid = Hybrid::open_with(MEMORY_BESIDE_DISK, Some((path, bytes_max)), Duration::from_secs(30))
+        .await
+        .unwrap();
     assert_eq!(*hybrid.disk_state(), DiskState::Ready);
     hybrid
 }
@@ -297,69 +304,6 @@ async fn another_block_size_begins_anew_and_leaves_nothing_behind() {
 }
 
 #[tokio::test]
-async fn harmed_blocks_never_give_a_wrong_byte() {
-    let root = TempDir::new().unwrap();
-    let hybrid = open(root.path()).await;
-    for n in 0..40 {
-        insert(&hybrid, &format!("/{n}"), body(n, 20_000));
-    }
-    hybrid.close().await;
-    drop(hybrid);
-    let used: Vec<PathBuf> = blocks(root.path()).into_iter().filter(|file| is_used(file)).collect();
-    let mut lost = 0;
-    for round in 0_u64..24 {
-        let copied = TempDir::new().unwrap();
-        copy(root.path(), copied.path());
-        for file in blocks(copied.path())
-            .iter()
-            .filter(|file| used.iter().any(|used| used.file_name() == file.file_name()))
-        {
-            harm(file, round);
-        }
-        let hybrid = open(copied.path()).await;
-        for n in 0..40 {
-            match get(&hybrid, &format!("/{n}")).await {
-                Ok(Some(found)) => assert_eq!(found, body(n, 20_000), "round {round}, /{n}"),
-                Ok(None) | Err(TierError::Corrupt(_) | TierError::Io(_)) => lost += 1,
-                Err(error @ TierError::Timeout { .. }) => panic!("round {round}, /{n}: {error}"),
-            }
-        }
-    }
-    assert!(lost > 40, "the harm must be felt, {lost} lost");
-}
-
-/// Flips, zeroes, cuts or shifts a part of a block.
-fn harm(path: &Path, round: u64) {
-    let mut bytes = fs::read(path).unwrap();
-    let at = usize::from_le_bytes(body(round, 8)[..8].try_into().unwrap()) % 800_000;
-    match round % 6 {
-        0 => bytes[at] ^= 1,
-        1 => bytes[at..at + 50_000].fill(0),
-        2 => bytes.truncate(at),
-        3 => bytes.copy_within(at..at + 100_000, 4096),
-        4 => bytes[at..at + 5000].copy_from_slice(&body(round, 5000)),
-        _ => bytes[..4096].fill(0xff),
-    }
-    fs::write(path, bytes).unwrap();
-}
-
-#[tokio::test]
-async fn harm_while_running_is_a_counted_miss() {
-    let root = TempDir::new().unwrap();
-    let hybrid = open(root.path()).await;
-    insert(&hybrid, "/a", body(1, 20_000));
-    flush(&hybrid).await;
-    for file in blocks(root.path()) {
-        let file = fs::OpenOptions::new().write(true).open(file).unwrap();
-        file.write_all_at(&[0; 4096], 12_288).unwrap();
-    }
-    let found = get(&hybrid, "/a").await;
-    assert!(matches!(found, Err(TierError::Corrupt(_))), "{found:?}");
-    assert_eq!((count(&hybrid.counters().disk.corrupt), count(&hybrid.counters().disk_failures)), (1, 1));
-    assert_eq!(get(&hybrid, "/a").await, Ok(None), "it is forgotten then");
-}
-
-#[tokio::test]
 async fn a_disk_that_hangs_is_a_timeout() {
     let root = TempDir::new().unwrap();
     let hybrid = Hybrid::open(MEMORY, Some((root.path(), DISK))).await.unwrap();
@@ -428,30 +372,4 @@ async fn a_folder_in_place_of_a_block_leaves_memory_alone() {
     fs::remove_file(&block).unwrap();
     fs::create_dir(&block).unwrap();
     unusable(root.path(), DISK).await;
-}
-
-#[tokio::test]
-async fn junk_in_the_folder_is_neither_touched_nor_a_hindrance() {
-    let root = TempDir::new().unwrap();
-    fs::write(root.path().join("notes.txt"), "mine").unwrap();
-    fs::create_dir(root.path().join("overfall-blocks-v1-mine")).unwrap();
-    let hybrid = open(root.path()).await;
-    insert(&hybrid, "/a", "hello");
-    hybrid.close().await;
-    assert_eq!(fs::read(root.path().join("notes.txt")).unwrap(), b"mine");
-    assert!(root.path().join("overfall-blocks-v1-mine").is_dir());
-}
-
-#[tokio::test]
-async fn blocks_full_of_junk_are_an_empty_disk() {
-    let root = TempDir::new().unwrap();
-    drop(open(root.path()).await);
-    for (n, file) in (0..).zip(blocks(root.path())) {
-        fs::write(file, body(n, 1 << 20)).unwrap();
-    }
-    let hybrid = open(root.path()).await;
-    insert(&hybrid, "/a", "hello");
-    hybrid.close().await;
-    drop(hybrid);
-    assert_eq!(get(open(root.path()).await.as_ref(), "/a").await, Ok(Some(Bytes::from_static(b"hello"))));
 }

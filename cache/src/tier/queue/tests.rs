@@ -25,14 +25,21 @@ impl Store {
 
     fn queue(&self, limits: Limits, counters: &Arc<TierCounters>) -> WriteBehind {
         let store = self.clone();
-        WriteBehind::start("test", Some(&Handle::current()), limits, counters, move |batch| {
-            let store = store.clone();
-            async move {
-                drop(store.gate.acquire().await.map_err(|error| error.to_string())?);
-                store.batches.lock().push(batch.iter().map(|offer| offer.hash).collect());
-                Ok(batch.len())
-            }
-        })
+        WriteBehind::start(
+            "test",
+            Some(&Handle::current()),
+            limits,
+            &Budget::new(1 << 30),
+            counters,
+            move |batch| {
+                let store = store.clone();
+                async move {
+                    drop(store.gate.acquire().await.map_err(|error| error.to_string())?);
+                    store.batches.lock().push(batch.iter().map(|offer| offer.hash).collect());
+                    Ok(batch.len())
+                }
+            },
+        )
     }
 }
 
@@ -105,6 +112,7 @@ async fn storage_that_fails_is_counted_and_does_not_stop_the_queue() {
         "test",
         Some(&Handle::current()),
         LIMITS,
+        &Budget::new(1 << 30),
         &counters,
         |batch: Vec<Offer>| async move {
             if batch.iter().any(|offer| offer.hash == KeyHash(1)) { Err("broken".to_owned()) } else { Ok(1) }
@@ -123,8 +131,13 @@ async fn writes_of_one_key_stay_in_order() {
     let written = Arc::new(Mutex::new(Vec::new()));
     let (notes, counters) = (Arc::clone(&written), Arc::default());
     let limits = Limits { lanes: 3, lane_items_max: 64, ..LIMITS };
-    let queue =
-        WriteBehind::start("test", Some(&Handle::current()), limits, &counters, move |batch: Vec<Offer>| {
+    let queue = WriteBehind::start(
+        "test",
+        Some(&Handle::current()),
+        limits,
+        &Budget::new(1 << 30),
+        &counters,
+        move |batch: Vec<Offer>| {
             let notes = Arc::clone(&notes);
             async move {
                 // lanes overtake each other here if they can
@@ -132,7 +145,8 @@ async fn writes_of_one_key_stay_in_order() {
                 notes.lock().extend(batch.iter().map(|offer| (offer.hash, offer.stored.key.target.clone())));
                 Ok(batch.len())
             }
-        });
+        },
+    );
     for n in 0..60_u128 {
         queue.offer(KeyHash(n % 4), stored(&format!("/{n:02}"), "x"));
     }
@@ -152,14 +166,14 @@ async fn writes_of_one_key_stay_in_order() {
 #[test]
 fn without_a_runtime_everything_is_dropped() {
     let counters = Arc::default();
-    let queue =
-        WriteBehind::start(
-            "test",
-            None,
-            LIMITS,
-            &counters,
-            |batch: Vec<Offer>| async move { Ok(batch.len()) },
-        );
+    let queue = WriteBehind::start(
+        "test",
+        None,
+        LIMITS,
+        &Budget::new(1 << 30),
+        &counters,
+        |batch: Vec<Offer>| async move { Ok(batch.len()) },
+    );
     queue.offer(KeyHash(1), stored("/a", "x"));
     assert_eq!((count(&counters.dropped), queue.waiting_bytes()), (1, 0));
 }

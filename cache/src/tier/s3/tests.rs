@@ -71,7 +71,7 @@ impl Server {
     }
 
     fn tier(&self) -> Arc<S3Tier> {
-        S3Tier::with_deadline(self.client(), "/cache/", Duration::from_secs(20))
+        S3Tier::with_deadline(self.client(), "/cache/", &Budget::new(1 << 30), Duration::from_secs(20))
     }
 
     /// Where the server keeps a tier's object.
@@ -374,7 +374,7 @@ async fn a_tier_whose_server_is_silent_times_out() {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
     let endpoint = format!("http://{}", listener.local_addr().unwrap());
     let client = Client::connect(&target(&endpoint)).unwrap();
-    let tier = S3Tier::with_deadline(client, "", Duration::from_millis(50));
+    let tier = S3Tier::with_deadline(client, "", &Budget::new(1 << 30), Duration::from_millis(50));
     assert_eq!(tier_get(&tier, "/a").await, Err(TierError::Timeout { ms: 50 }));
     assert_eq!(tier.counters().failures.load(Ordering::Relaxed), 1);
 }
