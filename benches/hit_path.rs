@@ -76,7 +76,7 @@ async fn warm(bytes: usize) -> (Arc<Engine>, Request) {
             stores_cookies: false,
             stores_errors: true,
         }),
-        waterfall: Arc::new(Waterfall { steps: vec![Step { origin, head_timeout: Duration::from_secs(1) }] }),
+        waterfall: Arc::new(Waterfall { steps: vec![Step::new(origin, Duration::from_secs(1))] }),
         request_id: 0,
         is_trusted: false,
     };

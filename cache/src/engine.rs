@@ -34,14 +34,17 @@ use crate::{
 mod answer;
 mod draft;
 mod explain;
+mod failures;
 mod fetch;
+mod last_good;
 mod lookup;
 mod part;
 mod sliced;
 #[cfg(test)]
 mod tests;
 
-pub use explain::{Explanation, TierFinding};
+pub use explain::{Explanation, OriginFinding, TierFinding};
+pub use last_good::LAST_GOOD;
 
 /// Keys remembered as not shareable.
 const PASS_MARKS_MAX: usize = 65_536;
@@ -233,6 +236,7 @@ pub struct Engine {
     slices: sliced::SliceFlights,
     permits: Arc<Semaphore>,
     pass_marks: Mutex<HashMap<KeyHash, Millis>>,
+    failures: failures::Failures,
     counters: EngineCounters,
     workshop: Workshop,
     /// Held while a slot's content is replaced.
@@ -255,6 +259,7 @@ impl Engine {
             slices: sliced::SliceFlights::default(),
             permits: Arc::new(Semaphore::new(parts.limits.fetches_max)),
             pass_marks: Mutex::default(),
+            failures: failures::Failures::default(),
             counters: EngineCounters::default(),
             workshop: Workshop::start(replacer(engine.clone())),
             placing: Mutex::default(),

@@ -67,6 +67,12 @@ pub enum OriginError {
     /// Switched off by the operator.
     #[error("origin is switched off")]
     Disabled,
+    /// Not asked: it failed several times in a row, a short while ago.
+    #[error("origin failed repeatedly and is left alone for a while")]
+    BreakerOpen,
+    /// Not asked: its health checks fail.
+    #[error("origin fails its health checks")]
+    Unhealthy,
     /// A bound of this node was reached; the answer carries `Retry-After`.
     #[error("busy, try again in {retry_after_s} s")]
     Busy {

@@ -74,6 +74,7 @@ mod tests {
             request_cache_control: RequestRule::Ignore,
             set_cookie: SetCookieRule::Private,
             tailoring: SiteTailoring::default(),
+            shadow: None,
         }
     }
 

@@ -121,6 +121,14 @@ pub(crate) static CONNECT_TIMEOUT: Bound =
 pub(crate) static HEAD_TIMEOUT: Bound = time(&keys::ORIGIN, "head_timeout", 1, 10 * MINUTE).or(10 * SECOND);
 pub(crate) static READ_TIMEOUT: Bound = time(&keys::ORIGIN, "read_timeout", 1, 10 * MINUTE).or(10 * SECOND);
 
+pub(crate) static BREAKER_FAILURES: Bound = count(&keys::BREAKER, "failures", 1, 1_000).or(5);
+pub(crate) static BREAKER_OPEN: Bound = time(&keys::BREAKER, "open", 10, HOUR).or(SECOND);
+pub(crate) static ORIGIN_HEALTH_EVERY: Bound = time(&keys::ORIGIN_HEALTH, "every", 50, HOUR).or(5 * SECOND);
+pub(crate) static ORIGIN_HEALTH_TIMEOUT: Bound =
+    time(&keys::ORIGIN_HEALTH, "timeout", 10, MINUTE).or(2 * SECOND);
+pub(crate) static ORIGIN_HEALTH_FAIL: Bound = count(&keys::ORIGIN_HEALTH, "fail", 1, 100).or(2);
+pub(crate) static ORIGIN_HEALTH_PASS: Bound = count(&keys::ORIGIN_HEALTH, "pass", 1, 100).or(2);
+
 pub(crate) static SITE_HOSTS: Bound = items(&keys::SITE, "hosts", 1, HOSTS_MAX);
 pub(crate) static SITE_ORIGINS: Bound = items(&keys::SITE, "origins", 1, 16);
 pub(crate) static SITE_TTL: Bound = time(&keys::SITE, "ttl", 0, 365 * DAY);
@@ -189,6 +197,12 @@ pub(crate) static ALL: &[&Bound] = &[
     &CONNECT_TIMEOUT,
     &HEAD_TIMEOUT,
     &READ_TIMEOUT,
+    &BREAKER_FAILURES,
+    &BREAKER_OPEN,
+    &ORIGIN_HEALTH_EVERY,
+    &ORIGIN_HEALTH_TIMEOUT,
+    &ORIGIN_HEALTH_FAIL,
+    &ORIGIN_HEALTH_PASS,
     &SITE_HOSTS,
     &SITE_ORIGINS,
     &SITE_TTL,

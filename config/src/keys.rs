@@ -90,17 +90,20 @@ pub(crate) static ORIGIN: Keys = Keys {
         "read_timeout",
         "host",
         "ca",
+        "serve",
+        "breaker",
+        "health",
         "endpoint",
         "region",
         "access_key",
         "secret_key",
     ],
-    refused: &[
-        ("health", "an origin that fails is passed over by the site's list; remove the key"),
-        ("serve", "use \"stale_if_error\" of the site"),
-    ],
+    refused: &[],
     elsewhere: &[],
 };
+pub(crate) static BREAKER: Keys = keys("[origins.NAME] breaker", &["failures", "open"]);
+pub(crate) static ORIGIN_HEALTH: Keys =
+    keys("[origins.NAME] health", &["path", "every", "timeout", "fail", "pass"]);
 pub(crate) static SITE: Keys = Keys {
     title: "[[site]]",
     accepted: &[
@@ -120,11 +123,9 @@ pub(crate) static SITE: Keys = Keys {
         "request_headers",
         "response_headers",
         "redirect",
+        "shadow",
     ],
-    refused: &[
-        ("shadow", "remove the key"),
-        ("key", "use \"query\" to choose the parameters that select a response"),
-    ],
+    refused: &[("key", "use \"query\" to choose the parameters that select a response")],
     elsewhere: &[],
 };
 pub(crate) static QUERY: Keys = keys("[[site]] query", &["ignore", "allow"]);
@@ -140,6 +141,7 @@ pub(crate) static RESPONSE_HEADER: Keys =
 pub(crate) static REDIRECT: Keys = keys("[[site]] redirect", &["dictionary", "key", "status"]);
 pub(crate) static GEO: Keys = keys("[geo]", &["database"]);
 pub(crate) static DICTIONARY: Keys = keys("[dictionaries.NAME]", &["file"]);
+pub(crate) static SHADOW: Keys = keys("[[site]] shadow", &["to", "sample"]);
 pub(crate) static LIMITS: Keys = keys(
     "[limits]",
     &[
@@ -173,6 +175,8 @@ pub(crate) static ALL: &[&Keys] = &[
     &ADMIN,
     &TOKEN,
     &ORIGIN,
+    &BREAKER,
+    &ORIGIN_HEALTH,
     &SITE,
     &QUERY,
     &COMPRESS,
@@ -184,6 +188,7 @@ pub(crate) static ALL: &[&Keys] = &[
     &REDIRECT,
     &GEO,
     &DICTIONARY,
+    &SHADOW,
     &LIMITS,
     &SECRET,
 ];

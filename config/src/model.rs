@@ -256,6 +256,69 @@ pub struct Origin {
     pub host: Option<String>,
     /// Root certificates (PEM file) for an `https://` origin, in place of the system's.
     pub ca: Option<PathBuf>,
+    /// When it is asked.
+    pub serve: Serve,
+    /// When it is left alone for a while; none: never.
+    pub breaker: Option<BreakerRule>,
+    /// Checks besides the requests; none: off.
+    pub health: Option<OriginHealth>,
+}
+
+impl Origin {
+    /// An origin with every setting at its default.
+    #[must_use]
+    pub const fn new(name: String, target: OriginTarget) -> Self {
+        Self {
+            name,
+            target,
+            connect_timeout: Duration::from_secs(2),
+            head_timeout: Duration::from_secs(10),
+            read_timeout: Duration::from_secs(10),
+            host: None,
+            ca: None,
+            serve: Serve::Always,
+            breaker: Some(BreakerRule::DEFAULT),
+            health: None,
+        }
+    }
+}
+
+/// `serve` of an origin.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Serve {
+    /// In the order of the site's list.
+    Always,
+    /// An archive: only when every other origin failed and no stored response may be used.
+    LastGood,
+}
+
+/// `breaker` of an origin.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct BreakerRule {
+    /// Failures in a row after which it is left alone. Default 5.
+    pub failures: u32,
+    /// For how long at first. Default 1 s.
+    pub open: Duration,
+}
+
+impl BreakerRule {
+    /// What holds when the file says nothing.
+    pub const DEFAULT: Self = Self { failures: 5, open: Duration::from_secs(1) };
+}
+
+/// `health` of an origin.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OriginHealth {
+    /// Path that is asked for, beginning with `/`; 2xx and 3xx pass.
+    pub path: String,
+    /// Time between two checks. Default 5 s.
+    pub every: Duration,
+    /// A check's deadline. Default 2 s.
+    pub timeout: Duration,
+    /// Failures in a row after which it is not asked. Default 2.
+    pub fail: u32,
+    /// Successes in a row after which it is asked again. Default 2.
+    pub pass: u32,
 }
 
 /// What kind of place an origin is.
@@ -310,6 +373,17 @@ pub struct Site {
     pub set_cookie: SetCookieRule,
     /// What is done differently by request.
     pub tailoring: SiteTailoring,
+    /// Requests that are repeated elsewhere; none: off.
+    pub shadow: Option<Shadow>,
+}
+
+/// `shadow`
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Shadow {
+    /// Key into [`Config::origins`].
+    pub to: String,
+    /// Requests of a million that are repeated, 1 to 1 000 000.
+    pub sample_ppm: u32,
 }
 
 /// Whose wishes on the age of an answer count (RFC 9111 section 5.2.1). `only-if-cached` and `no-store` always do.

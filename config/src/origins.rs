@@ -2,9 +2,11 @@
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
+use toml::de::DeValue;
+
 use crate::{
     bounds, keys,
-    model::{Origin, OriginTarget},
+    model::{BreakerRule, Origin, OriginHealth, OriginTarget, Serve},
     names,
     raw::{Spot, Table, Value},
     report::{Mistake, quoted},
@@ -37,6 +39,9 @@ fn origin(name: &str, table: &Table<'_>) -> Option<Origin> {
     let read_timeout = table.time(&bounds::READ_TIMEOUT);
     let host = table.parse("host", names::host_and_port).map(|spot| spot.value);
     let ca = table.value("ca").and_then(Value::path);
+    let serve = table.value("serve").and_then(serve).unwrap_or(Serve::Always);
+    let breaker = table.value("breaker").map_or(Some(BreakerRule::DEFAULT), breaker);
+    let health = table.table_if("health", &keys::ORIGIN_HEALTH).and_then(|table| health(&table));
     let target = table.required("url").and_then(|value| target(value, table));
     Some(Origin {
         name: name.to_owned(),
@@ -46,7 +51,51 @@ fn origin(name: &str, table: &Table<'_>) -> Option<Origin> {
         read_timeout,
         host,
         ca,
+        serve,
+        breaker,
+        health,
     })
+}
+
+fn serve(value: Value<'_>) -> Option<Serve> {
+    value.word(&[("always", Serve::Always), ("last-good", Serve::LastGood)])
+}
+
+fn breaker(value: Value<'_>) -> Option<BreakerRule> {
+    match value.node.get_ref() {
+        DeValue::Boolean(is_on) => is_on.then_some(BreakerRule::DEFAULT),
+        DeValue::Table(_) => {
+            let table = value.table(&keys::BREAKER)?;
+            let failures = u32::try_from(table.amount(&bounds::BREAKER_FAILURES)).unwrap_or(u32::MAX);
+            Some(BreakerRule { failures, open: table.time(&bounds::BREAKER_OPEN) })
+        }
+        _ => {
+            value.wrong_type("true, false or a table");
+            None
+        }
+    }
+}
+
+fn health(table: &Table<'_>) -> Option<OriginHealth> {
+    let times = |bound| u32::try_from(table.amount(bound)).unwrap_or(u32::MAX);
+    let path = table.required("path").and_then(|value| value.parse(health_path));
+    Some(OriginHealth {
+        path: path?.value,
+        every: table.time(&bounds::ORIGIN_HEALTH_EVERY),
+        timeout: table.time(&bounds::ORIGIN_HEALTH_TIMEOUT),
+        fail: times(&bounds::ORIGIN_HEALTH_FAIL),
+        pass: times(&bounds::ORIGIN_HEALTH_PASS),
+    })
+}
+
+/// A path with or without a query, as it is sent.
+fn health_path(text: &str) -> Result<String, Refusal> {
+    let is_sendable = text.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'#');
+    if !text.starts_with('/') || text.len() > HEALTH_PATH_BYTES_MAX || !is_sendable {
+        return Err(Refusal::new(format!("{} is not a path", quoted(text)))
+            .help("write it as it is sent, such as \"/health\"; the origin's own path stands before it"));
+    }
+    Ok(text.to_owned())
 }
 
 fn target(value: Value<'_>, table: &Table<'_>) -> Option<OriginTarget> {
@@ -111,6 +160,8 @@ fn only_for(table: &Table<'_>, keys: &[&'static str], kind: &str) {
     }
 }
 
+/// Longest path of a health check.
+const HEALTH_PATH_BYTES_MAX: usize = 2048;
 /// Keys that mean something to an HTTP origin only.
 const HTTP_KEYS: [&str; 2] = ["host", "ca"];
 /// Keys that mean something to an S3 origin only.

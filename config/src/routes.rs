@@ -7,13 +7,14 @@ use toml::de::DeValue;
 use crate::{
     bounds, imaging, keys,
     model::{
-        CompressLevel, CompressRules, ContentCoding, Fallback, QueryRule, RequestRule, SetCookieRule, Site,
+        CompressLevel, CompressRules, ContentCoding, Fallback, QueryRule, RequestRule, SetCookieRule, Shadow,
+        Site,
     },
     names,
     raw::{Spot, Table, Value},
     report::{Mistake, quoted},
     tailoring,
-    units::Refusal,
+    units::{self, Refusal},
     validate::{Marks, SiteMarks},
     values::plain,
 };
@@ -36,12 +37,14 @@ fn site(table: &Table<'_>, marks: &mut Marks) -> Site {
     let origins = required_list(table, "origins", |text| Ok(text.to_owned()));
     let images = imaging::images(table);
     let (tailoring, tailoring_marks) = tailoring::site(table);
+    let shadow = table.table_if("shadow", &keys::SHADOW).and_then(|table| shadow(&table));
     marks.sites.push(SiteMarks {
         name: name.clone(),
         hosts: hosts.clone(),
         origins: origins.clone(),
         images: images.as_ref().map(|images| images.span.clone()),
         tailoring: tailoring_marks,
+        shadow: shadow.as_ref().map(|(to, _)| to.clone()),
     });
     Site {
         name: name.map(|spot| spot.value).unwrap_or_default(),
@@ -57,6 +60,7 @@ fn site(table: &Table<'_>, marks: &mut Marks) -> Site {
         request_cache_control: request_rule(table),
         set_cookie: table.value("set_cookie").and_then(set_cookie).unwrap_or_default(),
         tailoring,
+        shadow: shadow.map(|(to, sample_ppm)| Shadow { to: to.value, sample_ppm }),
     }
 }
 
@@ -71,6 +75,12 @@ fn request_rule(table: &Table<'_>) -> RequestRule {
 
 fn set_cookie(value: Value<'_>) -> Option<SetCookieRule> {
     value.word(&[("private", SetCookieRule::Private), ("stored", SetCookieRule::Stored)])
+}
+
+fn shadow(table: &Table<'_>) -> Option<(Spot<String>, u32)> {
+    let to = table.required("to").and_then(Value::text);
+    let sample = table.required("sample").and_then(|value| value.parse(units::share_ppm));
+    Some((to?, sample?.value))
 }
 
 fn required_list(

@@ -6,8 +6,8 @@ mod refusals;
 use std::{collections::BTreeSet, path::Path, time::Duration};
 
 use crate::{
-    BusKind, Config, LoadError, OriginTarget, QueryRule, RequestRule, SetCookieRule, SharedTier, Tls, bounds,
-    keys, load, parse,
+    BreakerRule, BusKind, Config, LoadError, OriginHealth, OriginTarget, QueryRule, RequestRule, Serve,
+    SetCookieRule, Shadow, SharedTier, Tls, bounds, keys, load, parse,
 };
 
 /// The smallest useful file; tests add to it or change it.
@@ -87,6 +87,30 @@ fn a_site_says_what_it_wants() {
     assert_eq!((images.quality, images.source_bytes_max, images.side_max), (70, 1 << 20, 16_384));
     let fallback = site.on_failure.as_ref().expect("a fallback is set");
     assert_eq!((fallback.status, fallback.body.as_str()), (200, "sorry"));
+}
+
+#[test]
+fn an_origin_says_when_it_is_asked() {
+    let config = with(
+        "[origins.old]\nurl = \"file:old\"\nserve = \"last-good\"\nbreaker = false\n\
+         [origins.new]\nurl = \"http://new\"\nbreaker = { failures = 3 }\nhealth = { path = \"/up?a\", fail = 4 }\n",
+    );
+    let app = &config.origins["app"];
+    assert_eq!((app.serve, app.breaker, &app.health), (Serve::Always, Some(BreakerRule::DEFAULT), &None));
+    let old = &config.origins["old"];
+    assert_eq!((old.serve, old.breaker), (Serve::LastGood, None));
+    let new = &config.origins["new"];
+    assert_eq!(new.breaker, Some(BreakerRule { failures: 3, ..BreakerRule::DEFAULT }));
+    let seconds = Duration::from_secs;
+    let health =
+        OriginHealth { path: "/up?a".into(), every: seconds(5), timeout: seconds(2), fail: 4, pass: 2 };
+    assert_eq!(new.health.as_ref(), Some(&health));
+}
+
+#[test]
+fn a_site_has_a_shadow() {
+    let config = with("shadow = { to = \"app\", sample = \"2.5%\" }\n");
+    assert_eq!(config.sites[0].shadow, Some(Shadow { to: "app".into(), sample_ppm: 25_000 }));
 }
 
 #[test]

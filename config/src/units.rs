@@ -31,6 +31,28 @@ pub(crate) fn size_bytes(text: &str) -> Result<u64, Refusal> {
     parse(text, "size", "64 MiB", &SIZES)
 }
 
+/// Parts of a million of a share such as `"5%"` or `"0.25%"`; more than nothing, at most everything.
+pub(crate) fn share_ppm(text: &str) -> Result<u32, Refusal> {
+    let refused = |why: &str| {
+        Refusal::new(format!("{} is not a share: {why}", crate::report::quoted(text)))
+            .help("write for example \"5%\" or \"0.25%\"")
+    };
+    let Some(number) = text.strip_suffix('%') else { return Err(refused("it does not end with \"%\"")) };
+    let (whole, fraction) = number.split_once('.').unwrap_or((number, "0"));
+    let is_digits = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    if !is_digits(whole) || !is_digits(fraction) {
+        return Err(refused("what stands before \"%\" is not a number"));
+    }
+    if fraction.len() > 4 {
+        return Err(refused("it has more than four decimal places"));
+    }
+    let parts = format!("{whole}{fraction:0<4}").parse::<u32>().ok();
+    match parts {
+        Some(1..=1_000_000) => Ok(parts.unwrap_or_default()),
+        _ => Err(refused("it must be more than 0% and at most 100%")),
+    }
+}
+
 /// The shortest exact form of a duration.
 pub(crate) fn show_duration(milliseconds: u64) -> String {
     if milliseconds == 0 { "0s".into() } else { show(milliseconds, &DURATIONS, "") }
@@ -128,6 +150,20 @@ mod tests {
             [("64 MiB", 64 << 20), ("10GB", 10_000_000_000), ("512 KiB", 512 << 10), ("7 B", 7)]
         {
             assert_eq!(size_bytes(text), Ok(expected), "{text}");
+        }
+    }
+
+    #[test]
+    fn reads_shares() {
+        for (text, expected) in
+            [("5%", 50_000), ("100%", 1_000_000), ("0.25%", 2_500), ("0.0001%", 1), ("12.5000%", 125_000)]
+        {
+            assert_eq!(share_ppm(text), Ok(expected), "{text}");
+        }
+        for text in
+            ["", "5", "%", "0%", "0.0%", "101%", "100.0001%", ".5%", "5.%", "-1%", "0.00001%", "5 %", "1e1%"]
+        {
+            assert!(share_ppm(text).is_err(), "{text}");
         }
     }
 

@@ -13,7 +13,7 @@ use ipnet::IpNet;
 
 use crate::{
     bounds,
-    model::Config,
+    model::{Config, Serve},
     raw::{Reader, Span, Spot},
     report::{Mistake, quoted},
     tailoring::TailoringMarks,
@@ -92,6 +92,8 @@ pub(crate) struct SiteMarks {
     pub(crate) images: Option<Span>,
     /// Classes, rules and redirects.
     pub(crate) tailoring: TailoringMarks,
+    /// The origin that requests are repeated to.
+    pub(crate) shadow: Option<Spot<String>>,
 }
 
 /// Notes every contradiction.
@@ -212,6 +214,10 @@ fn sites(reader: &Reader<'_>, config: &Config, marks: &Marks) {
         for origin in site.origins.iter().filter(|origin| !marks.origins.contains(&origin.value)) {
             undefined(reader, "origin", origin, marks.origins.iter().map(String::as_str));
         }
+        for origin in site.shadow.iter().filter(|origin| !marks.origins.contains(&origin.value)) {
+            undefined(reader, "origin", origin, marks.origins.iter().map(String::as_str));
+        }
+        only_archives(reader, config, &site.origins);
     }
     let queue = config.limits.image_queue_megapixels.saturating_mul(1_000_000);
     for (site, marks) in config.sites.iter().zip(&marks.sites) {
@@ -222,6 +228,20 @@ fn sites(reader: &Reader<'_>, config: &Config, marks: &Marks) {
             reader
                 .push(mistake.help("lower \"pixels_max\", or raise \"image_queue_megapixels\" in [limits]"));
         }
+    }
+}
+
+/// An archive is asked when the other origins have failed, so there must be another.
+fn only_archives(reader: &Reader<'_>, config: &Config, origins: &[Spot<String>]) {
+    let is_archive = |name: &Spot<String>| {
+        config.origins.get(&name.value).is_some_and(|origin| origin.serve == Serve::LastGood)
+    };
+    if let Some(first) = origins.first().filter(|_| origins.iter().all(is_archive)) {
+        let message = "every origin of this site serves as \"last-good\" only";
+        let mistake = Mistake::new(first.span.clone(), message);
+        reader.push(
+            mistake.help("remove \"serve\" from one of them, or list an origin that knows the present state"),
+        );
     }
 }
 

@@ -5,7 +5,7 @@
 
 use http::{HeaderMap, HeaderName, HeaderValue};
 use overfall_cache::{
-    engine::{Served, TierResult, Trace},
+    engine::{LAST_GOOD, Served, TierResult, Trace},
     status::{CacheStatus, Forward, TierOutcome},
     waterfall::{Attempt, AttemptOutcome},
 };
@@ -31,7 +31,8 @@ pub fn append(headers: &mut HeaderMap, node: &str, trace: &Trace) {
     if trace.collapsed {
         status = status.collapsed(true);
     }
-    if let Some(reason) = trace.reason.or_else(|| purged(trace)) {
+    let last_good = headers.contains_key(LAST_GOOD).then_some("last-good");
+    if let Some(reason) = last_good.or(trace.reason).or_else(|| purged(trace)) {
         status = status.detail(reason);
     }
     headers.append(CACHE_STATUS, status.to_header());
@@ -100,6 +101,8 @@ pub fn attempts(trace: &Trace) -> Vec<(String, &'static str)> {
             OriginError::Timeout => "timeout",
             OriginError::Protocol(_) => "protocol",
             OriginError::Disabled => "disabled",
+            OriginError::BreakerOpen => "breaker_open",
+            OriginError::Unhealthy => "unhealthy",
             OriginError::Busy { .. } => "busy",
         },
     };

@@ -30,6 +30,9 @@ struct NodeCollector {
     connections: Arc<listen::Counters>,
     facts: IntGaugeVec,
     events: IntCounterVec,
+    origins: IntGaugeVec,
+    openings: IntCounterVec,
+    shadows: IntCounterVec,
 }
 
 impl NodeCollector {
@@ -43,7 +46,47 @@ impl NodeCollector {
             label(Opts::new("overfall_node_events_total", "Events of a node since start, by event.")),
             &["event"],
         )?;
-        Ok(Self { node, connections, facts, events })
+        let origins = IntGaugeVec::new(
+            label(Opts::new("overfall_origin_state", "1 for the state that an origin is in.")),
+            &["origin", "state"],
+        )?;
+        let openings = IntCounterVec::new(
+            label(Opts::new("overfall_origin_openings_total", "How often an origin's breaker opened.")),
+            &["origin"],
+        )?;
+        let shadows = IntCounterVec::new(
+            label(Opts::new("overfall_shadow_requests_total", "Requests repeated to a standby, by outcome.")),
+            &["site", "outcome"],
+        )?;
+        Ok(Self { node, connections, facts, events, origins, openings, shadows })
+    }
+
+    fn read_shadows(&self) {
+        self.shadows.reset();
+        for route in self.node.routes().sites() {
+            let Some(counters) = route.shadow.as_ref().map(|shadow| shadow.counters()) else { continue };
+            for (outcome, count) in [
+                ("answered", &counters.answered),
+                ("failed", &counters.failed),
+                ("skipped", &counters.skipped),
+                ("dropped", &counters.dropped),
+            ] {
+                let labels = [route.site.name.as_str(), outcome];
+                self.shadows.with_label_values(&labels).inc_by(count.load(Ordering::Relaxed));
+            }
+        }
+    }
+
+    fn read_origins(&self) {
+        self.origins.reset();
+        self.openings.reset();
+        for (name, switch) in self.node.routes().origins() {
+            let present = switch.state();
+            for state in ORIGIN_STATES {
+                self.origins.with_label_values(&[name, state]).set(i64::from(state == present));
+            }
+            self.openings.with_label_values(&[name]).inc_by(switch.health().openings());
+        }
     }
 
     fn read_facts(&self) {
@@ -129,17 +172,28 @@ impl Collector for NodeCollector {
     fn desc(&self) -> Vec<&Desc> {
         let mut descriptions = self.facts.desc();
         descriptions.extend(self.events.desc());
+        descriptions.extend(self.origins.desc());
+        descriptions.extend(self.openings.desc());
+        descriptions.extend(self.shadows.desc());
         descriptions
     }
 
     fn collect(&self) -> Vec<MetricFamily> {
         self.read_facts();
         self.read_events();
+        self.read_origins();
+        self.read_shadows();
         let mut families = self.facts.collect();
         families.extend(self.events.collect());
+        families.extend(self.origins.collect());
+        families.extend(self.openings.collect());
+        families.extend(self.shadows.collect());
         families
     }
 }
+
+/// Every word of [`crate::origin::Switch::state`].
+const ORIGIN_STATES: [&str; 5] = ["ok", "open", "half-open", "unhealthy", "disabled"];
 
 /// Counters of the DNS role.
 struct DnsCollector {

@@ -11,7 +11,7 @@ use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use overfall_cache::{
     body::{Body, BodyError},
     encoding::Accepted,
-    engine::{Answer, Engine, Request, Served},
+    engine::{Answer, Engine, LAST_GOOD, Request, Served},
     key::Key,
     origin::{Origin, OriginError, OriginRequest, OriginResponse, Provenance},
     stored::ResponseHead,
@@ -92,7 +92,7 @@ impl Studio {
             accept,
             source,
         };
-        let step = Step { origin: Arc::new(imager), head_timeout: rules.deadline };
+        let step = Step::new(Arc::new(imager), rules.deadline);
         let request = Request {
             key,
             waterfall: Arc::new(Waterfall { steps: vec![step] }),
@@ -272,6 +272,7 @@ fn inherited(source: &HeaderMap, etag: &str, is_shared: bool) -> HeaderMap {
         header::DATE,
         header::AGE,
         header::LAST_MODIFIED,
+        LAST_GOOD,
         header::ACCESS_CONTROL_ALLOW_ORIGIN,
         header::HeaderName::from_static("timing-allow-origin"),
         header::HeaderName::from_static("cross-origin-resource-policy"),

@@ -23,6 +23,7 @@ pub mod response;
 pub mod route;
 pub mod server;
 pub mod service;
+pub mod shadow;
 pub mod shutdown;
 pub mod tailoring;
 pub mod telemetry;

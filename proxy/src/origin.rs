@@ -3,8 +3,10 @@
 //! Each kind turns what its place says into a response with a clean head and a body that never ends early without an
 //! error. None of them retries across origins, caches, or judges health.
 
+pub mod checks;
 pub mod file;
 pub mod http;
+mod part;
 pub mod s3;
 pub mod switch;
 

@@ -11,13 +11,18 @@ use std::{
 use overfall_cache::{
     origin::Origin,
     policy::Policy,
-    waterfall::{Step, Waterfall},
+    waterfall::{OriginRole, Step, Waterfall, breaker::BreakerSettings, health::Health},
 };
-use overfall_config::{Config, Origin as OriginConfig, OriginTarget, Site};
+use overfall_config::{BreakerRule, Config, Origin as OriginConfig, OriginTarget, Serve, Site};
+use tokio::time::Instant;
 
 use crate::{
     error::StartError,
-    origin::{self, Distance, OriginSetupError, Switch},
+    origin::{
+        self, Distance, OriginSetupError, Switch,
+        checks::{Check, Checks},
+    },
+    shadow::Shadow,
     tailoring::{Library, Tailoring, template::Dictionaries},
 };
 
@@ -34,6 +39,8 @@ pub struct SiteRoute {
     pub waterfall: Arc<Waterfall>,
     /// Allowed foreign image sources, by `scheme://host`.
     pub foreign: HashMap<String, Arc<Waterfall>>,
+    /// Where a share of the requests is repeated.
+    pub shadow: Option<Arc<Shadow>>,
     /// First HTTP origin, for requests that no cache may answer.
     pub pass_to: Option<Arc<OriginConfig>>,
     /// What is done differently by request.
@@ -55,6 +62,8 @@ pub struct Routes {
     sites: Vec<Arc<SiteRoute>>,
     origins: BTreeMap<String, Arc<Switch>>,
     library: Library,
+    /// Held for as long as this table is in use.
+    _checks: Checks,
 }
 
 impl Routes {
@@ -69,21 +78,27 @@ impl Routes {
         distance: Option<Duration>,
     ) -> Result<Self, StartError> {
         let mut origins = BTreeMap::new();
+        let mut checks = Checks::default();
         for (name, settings) in &config.origins {
             let mut origin = origin::build(settings).await?;
+            let health = health(settings.breaker);
+            if let Some(rule) = settings.health.clone() {
+                let (origin, host) = (Arc::clone(&origin), host_of(settings, config));
+                checks.watch(Check { origin, host, rule, health: Arc::clone(&health) });
+            }
             if let Some(delay) = distance {
                 origin = Arc::new(Distance::new(origin, delay));
             }
-            let switch = Arc::new(Switch::new(origin));
+            let switch = Arc::new(Switch::new(origin, health));
             if previous.origins.get(name).is_some_and(|before| !before.is_enabled()) {
                 switch.disable();
             }
             origins.insert(name.clone(), switch);
         }
         let library = Library::load(config).await?;
-        let mut routes = Self { origins, library, ..Self::default() };
+        let mut routes = Self { origins, library, _checks: checks, ..Self::default() };
         for site in &config.sites {
-            let route = Arc::new(routes.site(config, site).await?);
+            let route = Arc::new(routes.site(config, site, previous).await?);
             for host in &site.hosts {
                 routes.hosts.insert(host.clone(), Arc::clone(&route));
             }
@@ -92,28 +107,31 @@ impl Routes {
         Ok(routes)
     }
 
-    async fn site(&self, config: &Config, site: &Arc<Site>) -> Result<SiteRoute, OriginSetupError> {
+    async fn site(
+        &self,
+        config: &Config,
+        site: &Arc<Site>,
+        previous: &Self,
+    ) -> Result<SiteRoute, OriginSetupError> {
         let settings = |name: &String| config.origins.get(name);
         let steps = site
             .origins
             .iter()
             .filter_map(|name| Some((self.origins.get(name)?, settings(name)?)))
-            .map(|(switch, settings)| Step {
-                origin: Arc::clone(switch) as Arc<dyn Origin>,
-                head_timeout: settings.head_timeout,
-            })
+            .map(|(switch, settings)| step(switch, settings))
             .collect();
         let pass_to = site
             .origins
             .iter()
             .filter_map(settings)
-            .find(|origin| matches!(origin.target, OriginTarget::Http { .. }));
+            .find(|o| o.serve == Serve::Always && matches!(o.target, OriginTarget::Http { .. }));
         let mut foreign = HashMap::new();
         for host in site.images.iter().flat_map(|images| &images.sources) {
             for (scheme, tls, port) in [("https", true, 443), ("http", false, 80)] {
                 let name = format!("{scheme}://{host}");
-                let origin = origin::build(&foreign_origin(&name, host, tls, port)).await?;
-                let step = Step { origin, head_timeout: Duration::from_secs(10) };
+                let settings = foreign_origin(&name, host, tls, port);
+                let switch = Switch::new(origin::build(&settings).await?, health(settings.breaker));
+                let step = step(&Arc::new(switch), &settings);
                 foreign.insert(name, Arc::new(Waterfall { steps: vec![step] }));
             }
         }
@@ -122,9 +140,18 @@ impl Routes {
             site: Arc::clone(site),
             waterfall: Arc::new(Waterfall { steps }),
             foreign,
+            shadow: self.shadow(config, site, previous),
             pass_to: pass_to.cloned(),
             tailoring: Tailoring::new(site, &self.library),
         })
+    }
+
+    fn shadow(&self, config: &Config, site: &Site, previous: &Self) -> Option<Arc<Shadow>> {
+        let rule = site.shadow.as_ref()?;
+        let step = step(self.origins.get(&rule.to)?, config.origins.get(&rule.to)?);
+        let before = previous.site_named(&site.name).and_then(|route| route.shadow.as_ref());
+        let counters = before.map(|shadow| Arc::clone(shadow.counters())).unwrap_or_default();
+        Some(Arc::new(Shadow::new(step, rule.sample_ppm, counters)))
     }
 
     /// The site that answers for a canonical host.
@@ -163,13 +190,31 @@ fn foreign_origin(name: &str, host: &str, tls: bool, port: u16) -> OriginConfig 
         Some((host, given)) => (host, given.parse().unwrap_or(port)),
         None => (host, port),
     };
-    OriginConfig {
-        name: name.to_owned(),
-        target: OriginTarget::Http { tls, host: host.to_owned(), port, path: String::new() },
-        connect_timeout: Duration::from_secs(2),
-        head_timeout: Duration::from_secs(10),
-        read_timeout: Duration::from_secs(10),
-        host: Some(host.to_owned()),
-        ca: None,
+    let target = OriginTarget::Http { tls, host: host.to_owned(), port, path: String::new() };
+    OriginConfig { host: Some(host.to_owned()), ..OriginConfig::new(name.to_owned(), target) }
+}
+
+fn health(breaker: Option<BreakerRule>) -> Arc<Health> {
+    let settings = breaker.map(|rule| BreakerSettings { failures: rule.failures, open: rule.open });
+    Health::new(settings, Instant::now())
+}
+
+fn step(switch: &Arc<Switch>, settings: &OriginConfig) -> Step {
+    let role = match settings.serve {
+        Serve::Always => OriginRole::Ordinary,
+        Serve::LastGood => OriginRole::Archive,
+    };
+    let origin = Arc::clone(switch) as Arc<dyn Origin>;
+    Step { health: Some(Arc::clone(switch.health())), role, ..Step::new(origin, settings.head_timeout) }
+}
+
+/// The host that a check names: that of the first site that lists the origin, else the origin's own.
+fn host_of(origin: &OriginConfig, config: &Config) -> String {
+    let lists = |site: &&Arc<Site>| site.origins.contains(&origin.name);
+    let of_site = config.sites.iter().find(lists).and_then(|site| site.hosts.first());
+    match (&origin.target, of_site) {
+        (_, Some(host)) => host.clone(),
+        (OriginTarget::Http { host, .. }, None) => host.clone(),
+        _ => "localhost".to_owned(),
     }
 }

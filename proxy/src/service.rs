@@ -10,7 +10,7 @@ use bytes::Bytes;
 use http::{HeaderValue, Method, header};
 use overfall_cache::{
     body::Body,
-    engine::{Answer, Request, Unanswered},
+    engine::{Answer, Request, Trace, Unanswered},
     fields,
     stored::ResponseHead,
 };
@@ -31,6 +31,7 @@ use crate::{
     node::Node,
     response,
     route::{IMAGE_PREFIX, SiteRoute},
+    shadow,
     tailoring::{Asked, Tailoring},
     telemetry,
 };
@@ -88,6 +89,10 @@ impl Edge {
             Ok(None) => return Ok(false),
             Err(refusal) => self.refuse(&refusal),
         };
+        if let Some(route) = ctx.route.as_ref().filter(|_| ctx.trace.is_some()) {
+            let request = session.req_header();
+            shadow::repeat(route, &request.method, &ctx.host, &ctx.target, &request.headers, ctx.request_id);
+        }
         ctx.cache_status = head.headers.get("cache-status").and_then(|v| v.to_str().ok()).map(str::to_owned);
         session.as_downstream_mut().set_write_timeout(Some(WRITE_TIMEOUT));
         response::write(session, &head, body).await?;
@@ -164,7 +169,7 @@ impl Edge {
         };
         let (mut head, body, trace) = match self.node.engine().serve(*request).await {
             Ok(Answer { head, body, trace, .. }) => (head, body, trace),
-            Err(unanswered) => last_resort(&route, unanswered),
+            Err(unanswered) => with_length(last_resort(&route, unanswered)),
         };
         if varies_by_accept {
             head.headers.append(header::VARY, HeaderValue::from_static("Accept"));
@@ -219,10 +224,7 @@ enum Work {
 }
 
 /// No origin answered and nothing stored may be used: the site's fallback, the origin's own error, or ours.
-fn last_resort(
-    route: &SiteRoute,
-    unanswered: Unanswered,
-) -> (ResponseHead, Body, overfall_cache::engine::Trace) {
+fn last_resort(route: &SiteRoute, unanswered: Unanswered) -> (ResponseHead, Body, Trace) {
     let Unanswered { failure, mut trace, only_if_cached } = unanswered;
     if only_if_cached {
         let (head, body) =
@@ -242,7 +244,7 @@ fn last_resort(
         return (ResponseHead { status: head.status, headers }, Body::Full(page.clone()), trace);
     }
     if let Some(retry_after_s) = failure.retry_after_s {
-        let (mut head, body) = response::plain(503, "this node is busy; try again shortly");
+        let (mut head, body) = response::plain(503, "no answer at this moment; try again shortly");
         head.headers.insert(header::RETRY_AFTER, HeaderValue::from(retry_after_s));
         return (head, body, trace);
     }
@@ -257,6 +259,14 @@ fn last_resort(
 
 fn tailored(ctx: &Ctx) -> Option<(&Tailoring, &Asked)> {
     ctx.route.as_ref()?.tailoring.as_ref().zip(ctx.asked.as_ref())
+}
+
+/// Names the length of a body that is here, for an answer to HEAD too (RFC 9110 section 9.3.2).
+fn with_length((mut head, body, trace): (ResponseHead, Body, Trace)) -> (ResponseHead, Body, Trace) {
+    if let Some(length) = body.length().filter(|length| *length > 0) {
+        head.headers.insert(header::CONTENT_LENGTH, length.into());
+    }
+    (head, body, trace)
 }
 
 fn request_id(head: &mut ResponseHead, id: u128) {

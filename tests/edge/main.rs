@@ -13,6 +13,7 @@
 )]
 
 mod admin;
+mod breaker;
 mod browser;
 mod budget;
 mod cli;
@@ -20,11 +21,14 @@ mod crash;
 mod dns;
 mod encodings;
 mod faults;
+mod herd_failing;
 mod hit_and_miss;
 mod image_refusals;
 mod images;
+mod last_good;
 mod logs;
 mod malformed;
+mod origin_health;
 mod origins;
 mod pictures;
 mod poisoning;
@@ -32,6 +36,7 @@ mod purge;
 mod quick_start;
 mod restart;
 mod s3;
+mod shadow;
 mod signals;
 mod single_flight;
 mod tailoring;

@@ -1,6 +1,7 @@
 //! "Why?" for one request: what the tiers hold and what would happen, without changing anything.
 
 use serde::Serialize;
+use tokio::time::Instant;
 
 use super::{Engine, Request, lookup::MEMORY, vary_variant};
 use crate::{
@@ -11,6 +12,7 @@ use crate::{
     stored::{Kind, Stored},
     tier::Tier,
     vary,
+    waterfall::{OriginRole, Step},
 };
 
 /// What the engine knows about one request.
@@ -26,10 +28,23 @@ pub struct Explanation {
     pub tiers: Vec<TierFinding>,
     /// Origins in the order in which they would be asked.
     pub origins: Vec<String>,
+    /// The same origins with what this node believes of them.
+    pub origin_states: Vec<OriginFinding>,
     /// What a request would get.
     pub verdict: String,
     /// Last purge applied, as `epoch/seq`.
     pub purge_log: String,
+}
+
+/// What a node believes of one origin.
+#[derive(Debug, Clone, Serialize)]
+pub struct OriginFinding {
+    /// Origin name.
+    pub origin: String,
+    /// `ordinary`, or `archive`: asked only when the others failed.
+    pub role: &'static str,
+    /// `ok`, `open` or `half-open` (its breaker) or `unhealthy` (its checks).
+    pub state: &'static str,
 }
 
 /// What one tier holds under the key.
@@ -76,6 +91,7 @@ impl Engine {
             verdict: verdict(&tiers, request),
             tiers,
             origins: request.waterfall.steps.iter().map(|step| step.origin.name().to_owned()).collect(),
+            origin_states: request.waterfall.steps.iter().map(origin_finding).collect(),
             purge_log: format!("{:016x}/{}", position.epoch, position.seq),
         }
     }
@@ -149,6 +165,15 @@ impl Engine {
     }
 }
 
+fn origin_finding(step: &Step) -> OriginFinding {
+    let role = match step.role {
+        OriginRole::Ordinary => "ordinary",
+        OriginRole::Archive => "archive",
+    };
+    let state = step.health.as_ref().map_or("ok", |health| health.view(Instant::now()).as_str());
+    OriginFinding { origin: step.origin.name().to_owned(), role, state }
+}
+
 const fn state(usage: Use, coverage: Coverage) -> &'static str {
     match (coverage, usage) {
         (Coverage::Dead, _) | (_, Use::Never) => "purged",
@@ -170,7 +195,7 @@ fn verdict(tiers: &[TierFinding], request: &Request) -> String {
             return format!("{} in {}", finding.state, finding.tier);
         }
     }
-    match request.waterfall.steps.first() {
+    match request.waterfall.steps.iter().find(|step| step.role == OriginRole::Ordinary) {
         Some(step) => format!("miss, fetched from origin {}", step.origin.name()),
         None => "miss, and the site has no origin".to_owned(),
     }

@@ -128,6 +128,9 @@ impl Engine {
 
     /// Validates behind a stale answer, unless somebody does already.
     fn refresh(self: &Arc<Self>, request: &Request, place: &Place, stale: &StoredRef) {
+        if self.failures.recall(place.hash, Instant::now()).is_some() {
+            return;
+        }
         if let Role::Leader(flight) = self.join(&place.key, place.hash) {
             let stale = Some(Arc::clone(stale));
             self.lead(flight, Errand { request: request.clone(), hash: place.hash, stale, range: None });
@@ -159,6 +162,10 @@ impl Engine {
             let hash = range.as_ref().map_or(place.hash, |range| {
                 place.key.with_variant(slices::fetch_variant(&place.key.variant, range)).hash()
             });
+            if let Some(failure) = self.failures.recall(hash, Instant::now()) {
+                (trace.collapsed, trace.reason) = (true, Some("recent-failure"));
+                return self.fall_back(request, stale, failure, trace).await;
+            }
             if self.is_marked_pass(place.hash) || self.is_marked_pass(hash) {
                 break;
             }
@@ -267,7 +274,10 @@ impl Engine {
                 headers.append(name.clone(), value.clone());
             }
         }
-        let result = request.waterfall.fetch(&origin_request(request, headers)).await;
+        let result = match request.waterfall.fetch(&origin_request(request, headers)).await {
+            Err(failure) => self.last_good(request, stale.as_ref().map(|found| &found.stored), failure).await,
+            fetched => fetched,
+        };
         trace.fetch_us = micros_since(began);
         match result {
             Ok(mut fetched) => {
@@ -277,7 +287,10 @@ impl Engine {
                 fetched.response.body = hold_while_streaming(fetched.response.body, permit);
                 Ok(pass(request, fetched, trace, "not-shared"))
             }
-            Err(failure) => self.fall_back(request, stale, Arc::new(failure), trace).await,
+            Err(failure) => {
+                self.failures.note(request.key.hash(), &failure, Instant::now());
+                self.fall_back(request, stale, Arc::new(failure), trace).await
+            }
         }
     }
 
@@ -291,7 +304,7 @@ impl Engine {
     ) -> Result<Answer, Unanswered> {
         trace.attempts = Arc::new(failure.attempts.clone());
         match stale {
-            Some(Found { stored, tier, usage: Use::Validate { stale_if_error: true } }) => {
+            Some(Found { stored, tier, .. }) if self.may_be_stale(request, &stored) => {
                 trace.reason = Some("stale-if-error");
                 let trace = served(trace, Served::Stale(tier));
                 let answered = self.answer_stored(request, &stored, trace).await;
@@ -317,7 +330,10 @@ impl Lead {
             let received = self.engine.clock.now();
             let fetched = match answered {
                 Ok(fetched) => fetched,
-                Err(failure) => return self.fail(&errand, failure, (asked, received), permit).await,
+                Err(failure) => match self.engine.last_good(request, errand.stale.as_ref(), failure).await {
+                    Ok(fetched) => fetched,
+                    Err(failure) => return self.fail(&errand, failure, (asked, received), permit).await,
+                },
             };
             let head = &fetched.response.head;
             let lifetime = freshness::lifetime(&request.headers, head, &request.policy, asked, received);
@@ -333,6 +349,7 @@ impl Lead {
             }
             match stale.take() {
                 Some(stale) if validation::confirms(&stale, head) => {
+                    self.engine.failures.forget(errand.hash);
                     return self.confirm(&stale, &fetched, lifetime, &request.policy);
                 }
                 // it speaks of another response: ask once more, without conditions
@@ -340,6 +357,12 @@ impl Lead {
                 None => return self.flight.announce(Head::Failed(Arc::default())),
             }
         }
+    }
+
+    /// Tells everyone who waits, and remembers it for those who come next.
+    fn tell_failure(&self, hash: KeyHash, failure: Failure) {
+        self.engine.failures.note(hash, &failure, Instant::now());
+        self.flight.announce(Head::Failed(Arc::new(failure)));
     }
 
     /// Asks the waterfall for the whole response, or whether `stale` still holds.
@@ -367,7 +390,7 @@ impl Lead {
         let request = &errand.request;
         if !request.policy.stores_errors || errand.stale.as_deref().is_some_and(|stale| self.stands_in(stale))
         {
-            return self.flight.announce(Head::Failed(Arc::new(failure)));
+            return self.tell_failure(errand.hash, failure);
         }
         let lifetime = failure.error_page.as_ref().and_then(|(head, _)| {
             let lifetime = freshness::lifetime(&request.headers, head, &request.policy, asked, received);
@@ -382,7 +405,7 @@ impl Lead {
                 let fetched = Fetched { origin, response, attempts: failure.attempts };
                 self.take(errand, fetched, lifetime, permit).await;
             }
-            _ => self.flight.announce(Head::Failed(Arc::new(failure))),
+            _ => self.tell_failure(errand.hash, failure),
         }
     }
 
@@ -477,9 +500,14 @@ impl Lead {
                 self.pump(errand.hash, stream, &growing, length).await
             }
         };
-        if let Ok(Some(body)) = result {
-            draft.body = body;
-            engine.store(Arc::new(draft), &errand.request.policy);
+        match result {
+            Ok(Some(body)) => {
+                engine.failures.forget(errand.hash);
+                draft.body = body;
+                engine.store(Arc::new(draft), &errand.request.policy);
+            }
+            Ok(None) => {}
+            Err(error) => engine.failures.note_cut(errand.hash, &origins.origin, &error, Instant::now()),
         }
     }
 

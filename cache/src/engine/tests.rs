@@ -1,5 +1,7 @@
 //! The engine against scripted origins: what a client gets, and how often an origin is asked.
 
+mod failing;
+
 use std::sync::{
     Arc,
     atomic::{AtomicUsize, Ordering},
@@ -26,8 +28,8 @@ use crate::{
     waterfall::{Step, Waterfall},
 };
 
-mod sliced;
 mod simulation;
+mod sliced;
 mod time;
 mod world;
 
@@ -126,10 +128,7 @@ fn request(target: &str, origins: &[Arc<Scripted>], fields: &[(&str, &str)]) -> 
     }
     let steps = origins
         .iter()
-        .map(|origin| Step {
-            origin: Arc::clone(origin) as Arc<dyn Origin>,
-            head_timeout: std::time::Duration::from_secs(5),
-        })
+        .map(|origin| Step::new(Arc::clone(origin) as _, std::time::Duration::from_secs(5)))
         .collect();
     Request {
         key: Key {

@@ -14,7 +14,7 @@ use aws_sdk_s3::{
     },
     error::{ProvideErrorMetadata, SdkError},
     operation::get_object::GetObjectOutput,
-    primitives::ByteStream,
+    primitives::{ByteStream, DateTime},
 };
 use aws_smithy_http_client::{
     Builder as HttpBuilder,
@@ -117,6 +117,23 @@ pub enum GetOutcome {
     NotModified,
     /// There is none.
     Missing,
+    /// It is not the one that [`Ask::if_match`] names.
+    Changed,
+    /// It holds no byte of the range that was asked for.
+    Unsatisfiable,
+}
+
+/// What is asked of an object, in the words of HTTP (RFC 9110 sections 13 and 14).
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Ask {
+    /// `Range`, with one range.
+    pub range: Option<String>,
+    /// `If-Match`, a strong validator with its quotes.
+    pub if_match: Option<String>,
+    /// `If-None-Match`.
+    pub if_none_match: Option<String>,
+    /// `If-Modified-Since` as seconds since the Unix epoch.
+    pub if_modified_since_s: Option<i64>,
 }
 
 /// A client of one bucket.
@@ -182,13 +199,24 @@ impl Client {
         let range = range.map(|(first, last)| {
             format!("bytes={first}-{}", last.map(|last| last.to_string()).unwrap_or_default())
         });
+        let if_none_match = if_none_match.map(str::to_owned);
+        self.ask(key, Ask { range, if_none_match, ..Ask::default() }).await
+    }
+
+    /// Reads an object, or a part of it, under conditions. Dropping the body ends the transfer.
+    ///
+    /// # Errors
+    /// [`S3Error`] by cause.
+    pub async fn ask(&self, key: &str, ask: Ask) -> Result<GetOutcome, S3Error> {
         let sent = self
             .sdk
             .get_object()
             .bucket(&self.bucket)
             .key(key)
-            .set_range(range)
-            .set_if_none_match(if_none_match.map(str::to_owned))
+            .set_range(ask.range)
+            .set_if_match(ask.if_match)
+            .set_if_none_match(ask.if_none_match)
+            .set_if_modified_since(ask.if_modified_since_s.map(DateTime::from_secs))
             .send()
             .await;
         match sent {
@@ -196,6 +224,8 @@ impl Client {
             Err(error) => match status(&error) {
                 Some(304) => Ok(GetOutcome::NotModified),
                 Some(404) if error.code() != Some(NO_BUCKET) => Ok(GetOutcome::Missing),
+                Some(412) => Ok(GetOutcome::Changed),
+                Some(416) => Ok(GetOutcome::Unsatisfiable),
                 _ => Err(classify(&error)),
             },
         }
@@ -446,7 +476,10 @@ impl Shelf {
         let outcome = self.client.get(&self.key(hash), None, None).await;
         let object = match outcome.map_err(|error| TierError::Io(error.to_string()))? {
             GetOutcome::Found(object) => object,
-            GetOutcome::NotModified | GetOutcome::Missing => return Ok(None),
+            GetOutcome::NotModified
+            | GetOutcome::Missing
+            | GetOutcome::Changed
+            | GetOutcome::Unsatisfiable => return Ok(None),
         };
         let record = object.body.collect(RECORD_BYTES_MAX).await;
         let record = record.map_err(|error| TierError::Io(error.to_string()))?;

@@ -37,12 +37,12 @@ snapshots! {
     an_unknown_table: after("[limit]\ndrain = \"1s\"\n"),
     an_unknown_key: after("stale_on_error = \"1d\"\n"),
     a_key_of_another_table: after("[listen2]\n[tls]\nlisten = \"x\"\n"),
-    keys_not_available: after("shadow = \"app\"\nkey = \"path\"\n[[test]]\nget = \"/\"\n"),
+    keys_not_available: after("key = \"path\"\n[[test]]\nget = \"/\"\n"),
     values_not_available: after(
         "[cluster]\nbus = \"nats://127.0.0.1:4222\"\n[tls]\nacme = {}\n[[site]]\nname = \"w\"\nhosts = [\"*.example.org\"]\norigins = [\"app\"]\n"
     ),
     settings_of_the_design_not_available: after(
-        "[origins.x]\nurl = \"file:x\"\nhealth = 1\nserve = \"last-good\"\n[regions.eu]\nlocation = [0, 0]\njoin = []\nprobe = \"https://x\"\n[cluster]\nsecret = \"x\"\n"
+        "[regions.eu]\nlocation = [0, 0]\njoin = []\nprobe = \"https://x\"\n[cluster]\nsecret = \"x\"\n"
     ),
     the_admin_listener_in_the_wrong_table: changed("http =", "admin = \"127.0.0.1:1\"\nhttp ="),
     missing_keys: after("[[site]]\n[origins.x]\n[admin]\n"),
@@ -73,6 +73,13 @@ snapshots! {
         "[origins.a]\nurl = \"http://a\"\nca = \"x\"\nregion = \"eu\"\n[origins.b]\nurl = \"file:b\"\nhost = \"b\"\n"
     ),
     timeouts_that_contradict: changed("3000\"", "3000\"\nconnect_timeout = \"20s\""),
+    bad_rules_of_origins: after(
+        "[origins.a]\nurl = \"http://a\"\nserve = \"last\"\nbreaker = 3\nhealth = { path = \"up\", every = \"1ms\" }\n[origins.b]\nurl = \"http://b\"\nbreaker = { failures = 0, close = 1 }\nhealth = { every = \"5s\" }\n"
+    ),
+    a_site_of_archives_only: changed("3000\"", "3000\"\nserve = \"last-good\""),
+    bad_shadows: after(
+        "shadow = { to = \"ap\", sample = \"0%\" }\n[[site]]\nname = \"b\"\nhosts = [\"b\"]\norigins = [\"app\"]\nshadow = { to = \"ap\", sample = \"5%\" }\n[[site]]\nname = \"c\"\nhosts = [\"c\"]\norigins = [\"app\"]\nshadow = \"app\"\n"
+    ),
     two_shared_tiers: after("[cache]\nfolder = \"f\"\ns3 = { bucket = \"abc\", access_key = \"a\", secret_key = \"b\" }\n"),
     a_bucket_shared_without_a_shared_log: after(
         "[node]\nregion = \"a\"\n[regions.a]\nlocation = [0, 0]\n[regions.b]\nlocation = [1, 1]\n[cache]\ns3 = { bucket = \"abc\", access_key = \"a\", secret_key = \"b\" }\n"

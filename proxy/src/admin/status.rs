@@ -44,8 +44,15 @@ fn describe(node: &Node) -> Value {
         "validated": counters.validated.load(Ordering::Relaxed),
         "memory_bytes": usage.memory_bytes,
         "disk": disk(node.hybrid().disk_state()),
+        "origins": origins(node),
         "sites": node.routes().sites().iter().map(|route| route.site.name.clone()).collect::<Vec<_>>(),
     })
+}
+
+/// What this node believes of each origin: `ok`, `open`, `half-open`, `unhealthy` or `disabled`.
+fn origins(node: &Node) -> Value {
+    let routes = node.routes();
+    routes.origins().iter().map(|(name, switch)| (name.clone(), json!(switch.state()))).collect()
 }
 
 fn disk(state: &DiskState) -> String {

@@ -134,6 +134,18 @@ async fn explain(args: &ExplainArgs) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// Its name, and in brackets what keeps it from being asked as a matter of course.
+fn describe_origin(origin: &Value) -> String {
+    let word = |name: &str| origin.get(name).and_then(Value::as_str).unwrap_or_default();
+    let usual = ["ordinary", "ok"];
+    let remarks: Vec<_> =
+        ["role", "state"].into_iter().map(word).filter(|word| !usual.contains(word)).collect();
+    if remarks.is_empty() {
+        return word("origin").to_owned();
+    }
+    format!("{} ({})", word("origin"), remarks.join(", "))
+}
+
 /// The explanation as a path that reads from top to bottom.
 fn describe_explanation(answer: &Value) -> String {
     let text = |value: &Value, name: &str| match value.get(name) {
@@ -180,8 +192,7 @@ fn describe_explanation(answer: &Value) -> String {
             }
             lines.push(line);
         }
-        let origins: Vec<_> =
-            list(&node, "origins").iter().filter_map(|o| o.as_str().map(str::to_owned)).collect();
+        let origins: Vec<_> = list(&node, "origin_states").iter().map(describe_origin).collect();
         lines.push(format!("  origins {}", origins.join(" → ")));
         lines.push(format!("  purges  {}", text(&node, "purge_log")));
         lines.push(format!("  so      {}", text(&node, "verdict")));

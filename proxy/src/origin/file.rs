@@ -2,10 +2,11 @@
 //!
 //! A request names a file by its path; the query is ignored. It refuses with a plain 404 what is outside the folder,
 //! hidden, or not a regular file, so that a stranger cannot tell the cases apart. It keeps no state; freshness is
-//! the site's to decide.
+//! the site's to decide. One range is answered with its bytes, several with the whole.
 
 use std::{
     ffi::OsStr,
+    io::SeekFrom,
     os::unix::ffi::OsStrExt as _,
     path::{Component, Path, PathBuf},
     time::{Duration, SystemTime, UNIX_EPOCH},
@@ -18,13 +19,14 @@ use http::{HeaderMap, HeaderValue, StatusCode, header};
 use overfall_cache::{
     body::{Body, BodyError},
     origin::{Origin, OriginError, OriginRequest, OriginResponse},
+    range::{self, Selection},
     stored::ResponseHead,
 };
 use percent_encoding::percent_decode_str;
 use rustix::fs::OFlags;
 use tokio::{
     fs::{self, File, OpenOptions},
-    io::AsyncReadExt as _,
+    io::{AsyncReadExt as _, AsyncSeekExt as _},
     time::{Instant, timeout, timeout_at},
 };
 
@@ -47,15 +49,37 @@ impl FileOrigin {
     }
 
     async fn attempt(&self, request: &OriginRequest) -> OriginResponse {
-        let Some(found) = self.open(&request.path_and_query).await else {
+        let Some(mut found) = self.open(&request.path_and_query).await else {
             return bare(StatusCode::NOT_FOUND, HeaderMap::new());
         };
         let headers = found.headers();
         if is_unchanged(&request.headers, &headers) {
             return bare(StatusCode::NOT_MODIFIED, headers);
         }
-        let head = ResponseHead { status: StatusCode::OK, headers };
-        OriginResponse { head, body: found.into_body(self.read_timeout), provenance: None }
+        let length = found.version.length;
+        let mut head = ResponseHead { status: StatusCode::OK, headers };
+        let span = match range::select(&request.headers, &head, length) {
+            Selection::One(span) => span,
+            Selection::Unsatisfiable => {
+                insert_content_range(&mut head.headers, format!("bytes */{length}"));
+                return bare(StatusCode::RANGE_NOT_SATISFIABLE, head.headers);
+            }
+            Selection::Whole | Selection::Many(_) => {
+                let body = found.into_body(0, length, self.read_timeout);
+                return OriginResponse { head, body, provenance: None };
+            }
+        };
+        let wanted = span.last.saturating_sub(span.first).saturating_add(1);
+        if found.file.seek(SeekFrom::Start(span.first)).await.is_err() {
+            return bare(StatusCode::NOT_FOUND, HeaderMap::new());
+        }
+        head.status = StatusCode::PARTIAL_CONTENT;
+        insert_content_range(&mut head.headers, format!("bytes {}-{}/{length}", span.first, span.last));
+        OriginResponse {
+            head,
+            body: found.into_body(span.first, wanted, self.read_timeout),
+            provenance: None,
+        }
     }
 
     async fn open(&self, target: &str) -> Option<Found> {
@@ -130,12 +154,14 @@ impl Found {
         values.collect()
     }
 
-    fn into_body(self, read_timeout: Duration) -> Body {
-        let length = self.version.length;
+    /// The `length` bytes from where the file stands, which is at `first`.
+    fn into_body(self, first: u64, length: u64, read_timeout: Duration) -> Body {
         if length == 0 {
             return Body::empty();
         }
-        let reading = Reading { file: self.file, version: self.version, received: 0, read_timeout };
+        let end = first.saturating_add(length);
+        let Self { file, version, .. } = self;
+        let reading = Reading { file, version, first, at: first, end, read_timeout };
         let stream = unfold(Some(reading), |reading| async move { reading?.pull().await });
         Body::Stream { length: Some(length), stream: Box::pin(stream) }
     }
@@ -145,7 +171,9 @@ impl Found {
 struct Reading {
     file: File,
     version: Version,
-    received: u64,
+    first: u64,
+    at: u64,
+    end: u64,
     read_timeout: Duration,
 }
 
@@ -156,26 +184,32 @@ impl Reading {
             Err(_) => Some((Err(BodyError::Stalled { ms }), None)),
             Ok(Err(error)) => Some((Err(error), None)),
             Ok(Ok(chunk)) => {
-                let more = self.received < self.version.length;
+                let more = self.at < self.end;
                 Some((Ok(chunk), more.then_some(self)))
             }
         }
     }
 
     async fn chunk(&mut self) -> Result<Bytes, BodyError> {
-        let left = self.version.length.saturating_sub(self.received);
+        let left = self.end.saturating_sub(self.at);
         let mut chunk =
             BytesMut::with_capacity(usize::try_from(left).map_or(CHUNK_BYTES, |n| n.min(CHUNK_BYTES)));
         let read = (&mut self.file).take(left).read_buf(&mut chunk).await;
         let read = read.map_err(|e| BodyError::Io(e.to_string()))?;
         if read == 0 {
-            return Err(BodyError::Cut { received: self.received });
+            return Err(BodyError::Cut { received: self.at.saturating_sub(self.first) });
         }
-        self.received = self.received.saturating_add(u64::try_from(read).unwrap_or(u64::MAX));
-        if self.received == self.version.length && Version::of(&self.file).await != Some(self.version) {
+        self.at = self.at.saturating_add(u64::try_from(read).unwrap_or(u64::MAX));
+        if self.at >= self.end && Version::of(&self.file).await != Some(self.version) {
             return Err(BodyError::Io("file changed while it was read".into()));
         }
         Ok(chunk.freeze())
+    }
+}
+
+fn insert_content_range(headers: &mut HeaderMap, text: String) {
+    if let Ok(value) = HeaderValue::try_from(text) {
+        headers.insert(header::CONTENT_RANGE, value);
     }
 }
 

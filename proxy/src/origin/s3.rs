@@ -12,13 +12,13 @@ use overfall_cache::{
     body::{Body, BodyError, BodyStream},
     origin::{Origin, OriginError, OriginRequest, OriginResponse},
     stored::ResponseHead,
-    tier::s3::{Client, GetOutcome, Object, ObjectFields, S3Error},
+    tier::s3::{Ask, Client, GetOutcome, Object, ObjectFields, S3Error},
 };
 use overfall_config::S3Target;
 use percent_encoding::percent_decode_str;
 use tokio::time::{Instant, timeout, timeout_at};
 
-use super::{OriginSetupError, bare, http_date, none_match, path_of};
+use super::{OriginSetupError, bare, http_date, none_match, part, path_of};
 
 /// An origin whose responses are the objects below one prefix of a bucket.
 pub struct S3Origin {
@@ -50,19 +50,42 @@ impl S3Origin {
         let Some(key) = key(&self.prefix, &request.path_and_query) else {
             return Ok(bare(StatusCode::NOT_FOUND, HeaderMap::new()));
         };
-        let condition = request.headers.get(header::IF_NONE_MATCH).and_then(|value| value.to_str().ok());
-        match self.client.get(&key, None, condition).await.map_err(origin_error)? {
-            GetOutcome::Found(object) => Ok(self.response(*object, &request.headers)),
-            GetOutcome::NotModified => Ok(bare(StatusCode::NOT_MODIFIED, matched(condition))),
+        let mut ask = asked(&request.headers);
+        let condition = ask.if_none_match.clone();
+        let mut outcome = self.client.ask(&key, ask.clone()).await.map_err(origin_error)?;
+        if is_another_version(&ask, &outcome) {
+            // the part is of another version: the whole of this one instead (RFC 9110 section 13.1.5)
+            (ask.range, ask.if_match) = (None, None);
+            outcome = self.client.ask(&key, ask).await.map_err(origin_error)?;
+        }
+        match outcome {
+            GetOutcome::Found(object) => self.response(*object, &request.headers),
+            GetOutcome::NotModified => Ok(bare(StatusCode::NOT_MODIFIED, matched(condition.as_deref()))),
             GetOutcome::Missing => Ok(bare(StatusCode::NOT_FOUND, HeaderMap::new())),
+            GetOutcome::Unsatisfiable => self.unsatisfiable(&key).await,
+            GetOutcome::Changed => Err(OriginError::Protocol("bucket refuses without a condition".into())),
         }
     }
 
-    fn response(&self, object: Object, request: &HeaderMap) -> OriginResponse {
+    /// 416 says how long the object is, which the bucket's own refusal does not.
+    async fn unsatisfiable(&self, key: &str) -> Result<OriginResponse, OriginError> {
+        let Some((object, length)) = self.client.head(key).await.map_err(origin_error)? else {
+            return Ok(bare(StatusCode::NOT_FOUND, HeaderMap::new()));
+        };
+        let mut headers = fields(&object);
+        if let Ok(value) = HeaderValue::try_from(format!("bytes */{length}")) {
+            headers.insert(header::CONTENT_RANGE, value);
+        }
+        Ok(bare(StatusCode::RANGE_NOT_SATISFIABLE, headers))
+    }
+
+    fn response(&self, object: Object, request: &HeaderMap) -> Result<OriginResponse, OriginError> {
         let mut headers = fields(&object.fields);
-        // some servers ignore the condition; dropping the body ends its transfer
-        if object.fields.etag.is_some_and(|etag| none_match(request, &etag)) {
-            return bare(StatusCode::NOT_MODIFIED, headers);
+        let status = part_of(&object, &mut headers)?;
+        // some servers ignore conditions; dropping the body ends its transfer
+        if is_unchanged(&object.fields, request) {
+            headers.remove(header::CONTENT_RANGE);
+            return Ok(bare(StatusCode::NOT_MODIFIED, headers));
         }
         let body = match object.body {
             Body::Stream { length: Some(0), .. } => Body::empty(),
@@ -74,8 +97,59 @@ impl S3Origin {
         if let Some(length) = body.length() {
             headers.insert(header::CONTENT_LENGTH, length.into());
         }
-        OriginResponse { head: ResponseHead { status: StatusCode::OK, headers }, body, provenance: None }
+        Ok(OriginResponse { head: ResponseHead { status, headers }, body, provenance: None })
     }
+}
+
+/// Whether a part is of another version than the one that was asked for; some servers ignore that condition.
+fn is_another_version(ask: &Ask, outcome: &GetOutcome) -> bool {
+    match outcome {
+        GetOutcome::Changed => true,
+        GetOutcome::Found(object) => {
+            ask.if_match.is_some() && object.fields.etag.as_deref().map(quoted) != ask.if_match
+        }
+        GetOutcome::NotModified | GetOutcome::Missing | GetOutcome::Unsatisfiable => false,
+    }
+}
+
+/// RFC 9110 section 13.2.2, for what the bucket did not judge.
+fn is_unchanged(object: &ObjectFields, request: &HeaderMap) -> bool {
+    if request.contains_key(header::IF_NONE_MATCH) {
+        return object.etag.as_deref().is_some_and(|etag| none_match(request, etag));
+    }
+    let since_s = asked(request).if_modified_since_s;
+    since_s.zip(object.last_modified_s).is_some_and(|(since, modified)| modified <= since)
+}
+
+/// The conditions and the one range that a bucket can judge. RFC 9110 section 13.2.2: `If-Modified-Since` counts only
+/// without `If-None-Match`, and a range only if its own condition holds.
+fn asked(request: &HeaderMap) -> Ask {
+    let text = |name| request.get(name).and_then(|value: &HeaderValue| value.to_str().ok());
+    let if_none_match = text(header::IF_NONE_MATCH).map(str::to_owned);
+    let since = text(header::IF_MODIFIED_SINCE).filter(|_| !request.contains_key(header::IF_NONE_MATCH));
+    let since = since.and_then(|text| httpdate::parse_http_date(text).ok());
+    let since_s = since.and_then(|time| time.duration_since(std::time::UNIX_EPOCH).ok());
+    let condition = part::if_range(request);
+    let range = part::single_range(request).filter(|_| condition.is_ok()).map(str::to_owned);
+    Ask {
+        if_match: condition.ok().flatten().filter(|_| range.is_some()).map(str::to_owned),
+        range,
+        if_none_match,
+        if_modified_since_s: since_s.and_then(|since| i64::try_from(since.as_secs()).ok()),
+    }
+}
+
+/// 206 for a part, whose `Content-Range` goes into `headers`; 200 for the whole.
+fn part_of(object: &Object, headers: &mut HeaderMap) -> Result<StatusCode, OriginError> {
+    let Some(text) = &object.fields.content_range else { return Ok(StatusCode::OK) };
+    let refused = || OriginError::Protocol("bucket sent a part that is not what it says".into());
+    let value = HeaderValue::try_from(text).map_err(|_| refused())?;
+    let (range, _) = part::content_range(&value).ok_or_else(refused)?;
+    if object.body.length().is_some_and(|length| length != part::length_of(&range)) {
+        return Err(refused());
+    }
+    headers.insert(header::CONTENT_RANGE, value);
+    Ok(StatusCode::PARTIAL_CONTENT)
 }
 
 #[async_trait]
@@ -101,13 +175,18 @@ fn fields(object: &ObjectFields) -> HeaderMap {
         (header::CONTENT_TYPE, object.content_type.clone()),
         (header::CACHE_CONTROL, object.cache_control.clone()),
         (header::CONTENT_ENCODING, object.content_encoding.clone()),
-        (header::ETAG, object.etag.clone()),
+        (header::ETAG, object.etag.as_deref().map(quoted)),
         (header::LAST_MODIFIED, modified.and_then(http_date)),
         (SURROGATE_KEY, tags),
     ];
     let values =
         texts.into_iter().filter_map(|(name, text)| Some((name, HeaderValue::try_from(text?).ok()?)));
     values.collect()
+}
+
+/// A tag as HTTP wants it; some servers leave the quotes out.
+fn quoted(etag: &str) -> String {
+    if etag.ends_with('"') { etag.to_owned() } else { format!("\"{etag}\"") }
 }
 
 /// Fields of a 304: the tag, when the condition named just one.

@@ -11,20 +11,36 @@ use std::{
 };
 
 use async_trait::async_trait;
-use overfall_cache::origin::{Origin, OriginError, OriginRequest, OriginResponse};
+use overfall_cache::{
+    origin::{Origin, OriginError, OriginRequest, OriginResponse},
+    waterfall::health::Health,
+};
 use tokio::time::{Instant, sleep_until};
 
-/// An origin that can be switched off.
+/// An origin that can be switched off, and what is known of it.
 pub struct Switch {
     inner: Arc<dyn Origin>,
     enabled: AtomicBool,
+    health: Arc<Health>,
 }
 
 impl Switch {
     /// Switched on.
     #[must_use]
-    pub fn new(inner: Arc<dyn Origin>) -> Self {
-        Self { inner, enabled: AtomicBool::new(true) }
+    pub const fn new(inner: Arc<dyn Origin>, health: Arc<Health>) -> Self {
+        Self { inner, enabled: AtomicBool::new(true), health }
+    }
+
+    /// What is known of the origin.
+    #[must_use]
+    pub const fn health(&self) -> &Arc<Health> {
+        &self.health
+    }
+
+    /// One word for metrics, status and explanations: `disabled`, `unhealthy`, `open`, `half-open` or `ok`.
+    #[must_use]
+    pub fn state(&self) -> &'static str {
+        if self.is_enabled() { self.health.view(Instant::now()).as_str() } else { "disabled" }
     }
 
     /// Lets attempts through again.
@@ -120,7 +136,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_disabled_origin_says_so_until_enabled() {
-        let switch = Switch::new(Arc::new(Fixed));
+        let switch = Switch::new(Arc::new(Fixed), Health::new(None, Instant::now()));
         switch.disable();
         assert_eq!(switch.fetch(&request(Duration::from_secs(1))).await.unwrap_err(), OriginError::Disabled);
         switch.enable();

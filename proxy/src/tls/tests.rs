@@ -19,6 +19,7 @@ fn site(hosts: &[&str]) -> Arc<Site> {
         request_cache_control: overfall_config::RequestRule::Ignore,
         set_cookie: overfall_config::SetCookieRule::Private,
         tailoring: SiteTailoring::default(),
+        shadow: None,
     })
 }
 

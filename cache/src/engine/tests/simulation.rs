@@ -171,7 +171,7 @@ impl Sim {
                 stores_cookies: false,
                 stores_errors: false,
             }),
-            waterfall: Arc::new(Waterfall { steps: vec![Step { origin, head_timeout: HEAD_TIMEOUT }] }),
+            waterfall: Arc::new(Waterfall { steps: vec![Step::new(origin, HEAD_TIMEOUT)] }),
             request_id: u128::from(wish.client),
         }
     }

@@ -39,6 +39,9 @@ impl Folder {
             read_timeout: timeout,
             host: None,
             ca: None,
+            serve: overfall_config::Serve::Always,
+            breaker: None,
+            health: None,
         };
         Self { origin: FileOrigin::new(&config, served), dir }
     }
@@ -261,4 +264,46 @@ async fn odd_dates_do_no_harm() {
     let got = folder.fetch("/loader.js", &[]).await;
     assert_eq!(got.head.status, 200);
     assert!(!got.head.headers.contains_key("last-modified"));
+}
+
+#[tokio::test]
+async fn a_range_gets_its_bytes() {
+    let folder = Folder::new();
+    std::fs::write(folder.served().join("digits.txt"), "0123456789").unwrap();
+    for (range, content_range, text) in [
+        ("bytes=2-5", "bytes 2-5/10", "2345"),
+        ("bytes=7-", "bytes 7-9/10", "789"),
+        ("bytes=-3", "bytes 7-9/10", "789"),
+        ("bytes=8-99", "bytes 8-9/10", "89"),
+    ] {
+        let got = folder.fetch("/digits.txt", &[("range", range)]).await;
+        assert_eq!(
+            (got.head.status.as_u16(), got.head.headers["content-range"].to_str().unwrap()),
+            (206, content_range)
+        );
+        assert_eq!(got.body.length(), Some(u64::try_from(text.len()).unwrap()));
+        assert_eq!(got.body.collect(100).await.unwrap(), text);
+    }
+    let past = folder.fetch("/digits.txt", &[("range", "bytes=10-")]).await;
+    assert_eq!(
+        (past.head.status.as_u16(), past.head.headers["content-range"].to_str().unwrap()),
+        (416, "bytes */10")
+    );
+    for range in ["bytes=0-1,5-6", "bytes=b-a", "lines=1-2"] {
+        let whole = folder.fetch("/digits.txt", &[("range", range)]).await;
+        assert_eq!((whole.head.status.as_u16(), whole.body.length()), (200, Some(10)), "{range}");
+    }
+}
+
+#[tokio::test]
+async fn a_range_of_another_version_gets_the_whole() {
+    let folder = Folder::new();
+    std::fs::write(folder.served().join("digits.txt"), "0123456789").unwrap();
+    let etag = folder.fetch("/digits.txt", &[]).await.head.headers["etag"].to_str().unwrap().to_owned();
+    for (tag, status) in [(etag.as_str(), 206), ("\"other\"", 200)] {
+        let got = folder.fetch("/digits.txt", &[("range", "bytes=2-5"), ("if-range", tag)]).await;
+        assert_eq!(got.head.status, status, "{tag}");
+    }
+    let same = folder.fetch("/digits.txt", &[("range", "bytes=2-5"), ("if-none-match", &etag)]).await;
+    assert_eq!(same.head.status, 304, "conditions come before ranges");
 }

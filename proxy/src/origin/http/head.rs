@@ -13,6 +13,8 @@ use overfall_cache::{
 };
 use pingora::http::{RequestHeader, ResponseHeader};
 
+use crate::origin::part;
+
 /// A request head for the wire. `host` replaces the client's; `prefix` stands before its path.
 pub(super) fn request(
     request: &OriginRequest,
@@ -78,7 +80,8 @@ pub(super) fn response(head: &ResponseHeader, raw: &[u8]) -> Result<ResponseHead
         };
         headers.append(name.clone(), value);
     }
-    Ok(ResponseHead { status: head.status, headers })
+    let head = ResponseHead { status: head.status, headers };
+    if contradicts_itself(&head) { refused("part has another length than its range") } else { Ok(head) }
 }
 
 /// Bytes that the head announces for its body; none when only the end of the transfer tells.
@@ -86,9 +89,25 @@ pub(super) fn body_length(head: &ResponseHead) -> Option<u64> {
     if matches!(head.status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED) {
         return Some(0);
     }
-    let value = head.headers.get(CONTENT_LENGTH)?.to_str().ok()?;
+    announced(&head.headers).or_else(|| part_length(head))
+}
+
+fn announced(headers: &HeaderMap) -> Option<u64> {
+    let value = headers.get(CONTENT_LENGTH)?.to_str().ok()?;
     // "5, 5" passed the parser as 5 (RFC 9110 section 8.6)
     value.split(',').next()?.trim().parse().ok()
+}
+
+/// What the `Content-Range` of a single part announces.
+fn part_length(head: &ResponseHead) -> Option<u64> {
+    let value =
+        head.headers.get(header::CONTENT_RANGE).filter(|_| head.status == StatusCode::PARTIAL_CONTENT)?;
+    part::content_range(value).map(|(range, _)| part::length_of(&range))
+}
+
+/// RFC 9110 section 15.3.7.1: a part whose length is not that of its range can't be put in its place.
+fn contradicts_itself(head: &ResponseHead) -> bool {
+    part_length(head).zip(announced(&head.headers)).is_some_and(|(part, announced)| part != announced)
 }
 
 fn ambiguous_framing(head: &ResponseHeader, raw: &[u8]) -> Option<&'static str> {

@@ -69,6 +69,9 @@ fn config(address: SocketAddr) -> overfall_config::Origin {
         read_timeout: Duration::from_secs(5),
         host: Some(format!("origin.example:{}", address.port())),
         ca: None,
+        serve: overfall_config::Serve::Always,
+        breaker: None,
+        health: None,
     }
 }
 
@@ -409,3 +412,34 @@ async fn setup_names_what_is_wrong() {
 }
 
 mod secure;
+
+#[tokio::test]
+async fn a_range_and_its_part_pass_unharmed() {
+    let reply = "HTTP/1.1 206 Partial Content\r\nContent-Length: 4\r\nContent-Range: bytes 2-5/10\r\n\
+                 ETag: \"a\"\r\n\r\ncdef";
+    let (address, played) = scripted(vec![vec![Act::Read, write(reply)]]).await;
+    let mut wanted = request("/");
+    for (name, value) in [(http::header::RANGE, "bytes=2-5"), (http::header::IF_RANGE, "\"a\"")] {
+        wanted.headers.insert(name, HeaderValue::from_static(value));
+    }
+    let got = origin(address).fetch(&wanted).await.unwrap();
+    assert_eq!(
+        (got.head.status.as_u16(), got.head.headers["content-range"].to_str().unwrap()),
+        (206, "bytes 2-5/10")
+    );
+    assert_eq!(whole(got.body).await.unwrap(), "cdef");
+    let sent = played.await.unwrap().concat().to_ascii_lowercase();
+    assert!(sent.contains("range: bytes=2-5\r\n") && sent.contains("if-range: \"a\"\r\n"), "{sent}");
+}
+
+#[tokio::test]
+async fn a_part_must_have_the_length_of_its_range() {
+    let head = "HTTP/1.1 206 Partial Content\r\nContent-Range: bytes 2-5/10\r\n";
+    let error = one(format!("{head}Content-Length: 3\r\n\r\ncde")).await.unwrap_err();
+    assert!(matches!(error, OriginError::Protocol(_)), "{error}");
+    // without a length of its own the range tells
+    let short = one(format!("{head}Transfer-Encoding: chunked\r\n\r\n3\r\ncde\r\n0\r\n\r\n")).await.unwrap();
+    assert_eq!(whole(short.body).await, Err(BodyError::Cut { received: 3 }));
+    let long = one(format!("{head}Transfer-Encoding: chunked\r\n\r\n5\r\ncdefg\r\n0\r\n\r\n")).await.unwrap();
+    assert!(whole(long.body).await.is_err());
+}

@@ -59,6 +59,9 @@ fn origin(target: &S3Target) -> S3Origin {
         read_timeout: timeout,
         host: None,
         ca: None,
+        serve: overfall_config::Serve::Always,
+        breaker: None,
+        health: None,
     };
     S3Origin::new(&config, target).unwrap()
 }
@@ -258,5 +261,91 @@ fn what_cannot_be_a_key_is_refused() {
         &long,
     ] {
         assert_eq!(key("photos", target), None, "{target:?}");
+    }
+}
+
+fn with(mut request: OriginRequest, fields: &[(HeaderName, &str)]) -> OriginRequest {
+    for (name, value) in fields {
+        request.headers.insert(name, HeaderValue::from_str(value).unwrap());
+    }
+    request
+}
+
+#[tokio::test]
+async fn a_range_gets_its_bytes() {
+    let (address, _dir) = server().await;
+    let target = target(address);
+    put(&target, "photos/digits", "0123456789").await;
+    let origin = origin(&target);
+    for (range, content_range, text) in [
+        ("bytes=2-5", "bytes 2-5/10", "2345"),
+        ("bytes=7-", "bytes 7-9/10", "789"),
+        ("bytes=-3", "bytes 7-9/10", "789"),
+    ] {
+        let got = origin.fetch(&with(request("/digits", None), &[(header::RANGE, range)])).await.unwrap();
+        assert_eq!(
+            (got.head.status.as_u16(), got.head.headers["content-range"].to_str().unwrap()),
+            (206, content_range)
+        );
+        assert_eq!(got.body.collect(100).await.unwrap(), text);
+    }
+    let several = with(request("/digits", None), &[(header::RANGE, "bytes=0-1,5-6")]);
+    let got = origin.fetch(&several).await.unwrap();
+    assert_eq!((got.head.status.as_u16(), got.body.length()), (200, Some(10)));
+}
+
+#[tokio::test]
+async fn a_range_past_the_end_says_how_long_the_object_is() {
+    let (address, _dir) = server().await;
+    let target = target(address);
+    put(&target, "photos/digits", "0123456789").await;
+    let wanted = with(request("/digits", None), &[(header::RANGE, "bytes=10-")]);
+    let got = origin(&target).fetch(&wanted).await.unwrap();
+    assert_eq!(
+        (got.head.status.as_u16(), got.head.headers["content-range"].to_str().unwrap()),
+        (416, "bytes */10")
+    );
+}
+
+#[tokio::test]
+async fn a_range_of_another_version_gets_the_whole() {
+    let (address, _dir) = server().await;
+    let target = target(address);
+    put(&target, "photos/digits", "0123456789").await;
+    let origin = origin(&target);
+    let headers = origin.fetch(&request("/digits", None)).await.unwrap().head.headers;
+    let etag = headers["etag"].to_str().unwrap();
+    for (condition, status) in [(etag, 206), ("\"other\"", 200), ("Thu, 01 Jan 1970 00:00:00 GMT", 200)] {
+        let fields = [(header::RANGE, "bytes=2-5"), (header::IF_RANGE, condition)];
+        let got = origin.fetch(&with(request("/digits", None), &fields)).await.unwrap();
+        assert_eq!(got.head.status, status, "{condition}");
+    }
+}
+
+#[tokio::test]
+async fn what_is_not_newer_is_not_modified() {
+    let (address, _dir) = server().await;
+    let target = target(address);
+    put(&target, "photos/a.jpg", "pixels").await;
+    let origin = origin(&target);
+    let headers = origin.fetch(&request("/a.jpg", None)).await.unwrap().head.headers;
+    let modified = headers["last-modified"].to_str().unwrap();
+    for (since, status) in [(modified, 304), ("Thu, 01 Jan 1970 00:00:00 GMT", 200)] {
+        let wanted = with(request("/a.jpg", None), &[(header::IF_MODIFIED_SINCE, since)]);
+        assert_eq!(origin.fetch(&wanted).await.unwrap().head.status, status, "{since}");
+    }
+}
+
+#[tokio::test]
+async fn a_part_that_contradicts_itself_is_an_error() {
+    let reply = "HTTP/1.1 206 Partial Content\r\nContent-Length: 3\r\nContent-Range: bytes 0-4/10\r\n\r\nabc";
+    let error = canned(reply, None).await.unwrap_err();
+    assert!(matches!(error, OriginError::Protocol(_)), "{error}");
+}
+
+#[test]
+fn tags_get_their_quotes() {
+    for (tag, expected) in [("\"a\"", "\"a\""), ("a-1", "\"a-1\""), ("W/\"a\"", "W/\"a\"")] {
+        assert_eq!(quoted(tag), expected);
     }
 }
