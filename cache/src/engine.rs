@@ -38,6 +38,7 @@ mod failures;
 mod fetch;
 mod last_good;
 mod lookup;
+mod memory_hit;
 mod part;
 mod sliced;
 #[cfg(test)]
@@ -45,6 +46,7 @@ mod tests;
 
 pub use explain::{Explanation, OriginFinding, TierFinding};
 pub use last_good::LAST_GOOD;
+pub use memory_hit::MemoryHit;
 
 /// Keys remembered as not shareable.
 const PASS_MARKS_MAX: usize = 65_536;

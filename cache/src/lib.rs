@@ -27,3 +27,4 @@ pub mod tier;
 pub mod validation;
 pub mod vary;
 pub mod waterfall;
+pub mod wire;

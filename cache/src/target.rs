@@ -4,6 +4,8 @@
 //! The path stays as it was sent: `/a%2Fb` and `/a/b` are different resources to some origins (RFC 3986 section 2.2), and
 //! so are `//` and dot segments. Parameters keep their order, which some origins read.
 
+use std::borrow::Cow;
+
 use overfall_config::QueryRule;
 use percent_encoding::percent_decode_str;
 
@@ -39,6 +41,28 @@ pub fn normalise(path_and_query: &str, rule: &QueryRule) -> String {
         separator = '&';
     }
     target
+}
+
+/// The same as [`normalise`]; what is canonical already is not copied.
+#[must_use]
+pub fn canonical<'a>(path_and_query: &'a str, rule: &QueryRule) -> Cow<'a, str> {
+    if is_canonical(path_and_query, rule) {
+        Cow::Borrowed(path_and_query)
+    } else {
+        Cow::Owned(normalise(path_and_query, rule))
+    }
+}
+
+/// Whether it is certain that nothing has to be rewritten or left out.
+fn is_canonical(path_and_query: &str, rule: &QueryRule) -> bool {
+    let is_plain = |byte: u8| byte.is_ascii() && byte != b'%' && byte != b'#';
+    if !path_and_query.starts_with('/') || !path_and_query.bytes().all(is_plain) {
+        return false;
+    }
+    match path_and_query.split_once('?') {
+        None => true,
+        Some((_, query)) => *rule == QueryRule::All && query.split('&').all(|pair| !pair.is_empty()),
+    }
 }
 
 fn keeps(rule: &QueryRule, pair: &str) -> bool {

@@ -165,6 +165,10 @@ pub(crate) static FETCHES_MAX: Bound = count(&keys::LIMITS, "fetches_max", 1, 65
 pub(crate) static IMAGE_THREADS: Bound = count(&keys::LIMITS, "image_threads", 1, 256);
 pub(crate) static IMAGE_QUEUE: Bound = count(&keys::LIMITS, "image_queue_megapixels", 1, 100_000).or(400);
 pub(crate) static DRAIN: Bound = time(&keys::LIMITS, "drain", 0, HOUR).or(30 * SECOND);
+pub(crate) static HEAD_DEADLINE: Bound =
+    time(&keys::LIMITS, "head_deadline", 10, 10 * MINUTE).or(10 * SECOND);
+pub(crate) static IDLE: Bound = time(&keys::LIMITS, "idle", 10, HOUR).or(MINUTE);
+pub(crate) static STALL: Bound = time(&keys::LIMITS, "stall", 10, HOUR).or(30 * SECOND);
 
 /// Host names of all sites together.
 pub(crate) const HOSTS_MAX: u64 = 10_000;
@@ -231,4 +235,7 @@ pub(crate) static ALL: &[&Bound] = &[
     &IMAGE_THREADS,
     &IMAGE_QUEUE,
     &DRAIN,
+    &HEAD_DEADLINE,
+    &IDLE,
+    &STALL,
 ];

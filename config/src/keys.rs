@@ -151,6 +151,9 @@ pub(crate) static LIMITS: Keys = keys(
         "image_threads",
         "image_queue_megapixels",
         "drain",
+        "head_deadline",
+        "idle",
+        "stall",
     ],
 );
 /// A credential that is not written down in the file.

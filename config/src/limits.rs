@@ -21,6 +21,9 @@ pub(crate) fn limits(root: &Table<'_>) -> Limits {
         image_threads: threads.unwrap_or_else(cores),
         image_queue_megapixels: table.amount(&bounds::IMAGE_QUEUE),
         drain: table.time(&bounds::DRAIN),
+        head_deadline: table.time(&bounds::HEAD_DEADLINE),
+        idle: table.time(&bounds::IDLE),
+        stall: table.time(&bounds::STALL),
     }
 }
 

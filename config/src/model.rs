@@ -504,4 +504,10 @@ pub struct Limits {
     pub image_queue_megapixels: u64,
     /// Time a stopping node gives running requests. Default 30 s.
     pub drain: Duration,
+    /// From the first byte of a request head to its end. Default 10 s.
+    pub head_deadline: Duration,
+    /// Time that a connection may wait for its next request. Default 60 s.
+    pub idle: Duration,
+    /// Time in which a client must take, or send, something of what is under way. Default 30 s.
+    pub stall: Duration,
 }

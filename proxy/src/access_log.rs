@@ -6,7 +6,6 @@
 use std::{
     io::{self, Write},
     mem,
-    net::IpAddr,
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
@@ -16,7 +15,8 @@ use std::{
 };
 
 use parking_lot::{Condvar, Mutex};
-use serde::Serialize;
+
+use crate::text::{push_decimal, push_hex, push_json, push_json_option};
 
 /// Bytes that may wait for the writer.
 const BUFFER_BYTES_MAX: usize = 4 * 1024 * 1024;
@@ -26,16 +26,16 @@ const BUFFER_BYTES_FULL: usize = 256 * 1024;
 const BATCH: Duration = Duration::from_millis(100);
 
 /// One request as it is logged.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Clone, Copy)]
 pub struct Entry<'a> {
     /// Milliseconds since the Unix epoch when the answer was complete.
     pub ts_ms: u64,
-    /// Request id in hexadecimal.
-    pub request_id: String,
+    /// Request id, written in hexadecimal.
+    pub request_id: u128,
     /// Node name.
     pub node: &'a str,
     /// Client address.
-    pub client: Option<IpAddr>,
+    pub client: Option<&'a str>,
     /// Method.
     pub method: &'a str,
     /// Host as named.
@@ -54,14 +54,54 @@ pub struct Entry<'a> {
     pub site: Option<&'a str>,
     /// `Cache-Status` as sent.
     pub cache: Option<&'a str>,
-    /// Origins tried, as `name:status` or `name:reason`.
-    pub attempts: Vec<String>,
+    /// Origins tried, written as `name:status` or `name:reason`.
+    pub attempts: &'a [(String, &'static str)],
     /// Why the body was not sent whole.
-    pub error: Option<String>,
+    pub error: Option<&'a str>,
     /// User agent.
     pub agent: Option<&'a str>,
     /// Referrer.
     pub referrer: Option<&'a str>,
+}
+
+impl Entry<'_> {
+    /// Appends the entry as one JSON object.
+    pub fn push_to(&self, line: &mut Vec<u8>) {
+        let number = |line: &mut Vec<u8>, name: &str, value: u64| {
+            line.extend_from_slice(name.as_bytes());
+            push_decimal(line, value);
+        };
+        let string = |line: &mut Vec<u8>, name: &str, value: &str| {
+            line.extend_from_slice(name.as_bytes());
+            push_json(line, value);
+        };
+        let option = |line: &mut Vec<u8>, name: &str, value: Option<&str>| {
+            line.extend_from_slice(name.as_bytes());
+            push_json_option(line, value);
+        };
+        number(line, "{\"ts_ms\":", self.ts_ms);
+        line.extend_from_slice(b",\"request_id\":\"");
+        push_hex(line, self.request_id);
+        string(line, "\",\"node\":", self.node);
+        option(line, ",\"client\":", self.client);
+        string(line, ",\"method\":", self.method);
+        string(line, ",\"host\":", self.host);
+        string(line, ",\"target\":", self.target);
+        string(line, ",\"protocol\":", self.protocol);
+        number(line, ",\"status\":", u64::from(self.status));
+        number(line, ",\"bytes\":", self.bytes);
+        number(line, ",\"duration_us\":", self.duration_us);
+        option(line, ",\"site\":", self.site);
+        option(line, ",\"cache\":", self.cache);
+        line.extend_from_slice(b",\"attempts\":[");
+        for (at, (origin, outcome)) in self.attempts.iter().enumerate() {
+            string(line, if at > 0 { "," } else { "" }, &format!("{origin}:{outcome}"));
+        }
+        option(line, "],\"error\":", self.error);
+        option(line, ",\"agent\":", self.agent);
+        option(line, ",\"referrer\":", self.referrer);
+        line.push(b'}');
+    }
 }
 
 /// Handle to the writer; cheap to clone.
@@ -105,11 +145,12 @@ impl AccessLog {
         Ok(Self(Some(Arc::new(Writer { shared, thread: Mutex::new(Some(thread)) }))))
     }
 
-    /// Queues a line.
-    pub fn write(&self, entry: &Entry<'_>) {
+    /// Queues a line. `scratch` is cleared and written to, so that who logs often can keep it.
+    pub fn write(&self, entry: &Entry<'_>, scratch: &mut Vec<u8>) {
         let Some(writer) = &self.0 else { return };
-        let Ok(line) = serde_json::to_vec(entry) else { return };
-        writer.shared.append(&line);
+        scratch.clear();
+        entry.push_to(scratch);
+        writer.shared.append(scratch);
     }
 
     /// Writes out what waits and ends the writer; later lines are lost. Blocks for as long as the sink does.
@@ -204,7 +245,7 @@ mod tests {
     fn entry(target: &str) -> Entry<'_> {
         Entry {
             ts_ms: 1,
-            request_id: String::new(),
+            request_id: 0xabc,
             node: "n",
             client: None,
             method: "GET",
@@ -216,11 +257,43 @@ mod tests {
             duration_us: 0,
             site: None,
             cache: None,
-            attempts: Vec::new(),
+            attempts: &[],
             error: None,
             agent: None,
             referrer: None,
         }
+    }
+
+    #[test]
+    fn a_line_is_a_json_object_with_every_field() {
+        let attempts = [("o \"1\"".to_owned(), "timeout"), ("o2".to_owned(), "2xx")];
+        let full = Entry {
+            client: Some("::1"),
+            status: 200,
+            bytes: u64::MAX,
+            duration_us: 7,
+            site: Some("s"),
+            cache: Some("n/memory; hit; ttl=3"),
+            attempts: &attempts,
+            error: Some("WriteError"),
+            agent: Some("a \"quoted\" agent"),
+            referrer: Some("https://h/\\"),
+            ..entry("/a?b=c")
+        };
+        let json = |entry: Entry<'_>| {
+            let mut line = Vec::new();
+            entry.push_to(&mut line);
+            serde_json::from_slice::<serde_json::Value>(&line).unwrap()
+        };
+        let expected = serde_json::json!({
+            "ts_ms": 1, "request_id": format!("{:032x}", 0xabc), "node": "n", "client": "::1", "method": "GET",
+            "host": "h", "target": "/a?b=c", "protocol": "HTTP/1.1", "status": 200, "bytes": u64::MAX,
+            "duration_us": 7, "site": "s", "cache": "n/memory; hit; ttl=3",
+            "attempts": ["o \"1\":timeout", "o2:2xx"], "error": "WriteError", "agent": "a \"quoted\" agent",
+            "referrer": "https://h/\\",
+        });
+        assert_eq!(json(full), expected);
+        assert_eq!(json(entry("/"))["client"], serde_json::Value::Null);
     }
 
     #[derive(Clone, Default)]
@@ -242,7 +315,7 @@ mod tests {
         let kept = Kept::default();
         let log = AccessLog::to(kept.clone()).unwrap();
         for number in 0..1000 {
-            log.write(&entry(&format!("/{number}")));
+            log.write(&entry(&format!("/{number}")), &mut Vec::new());
         }
         log.close();
         let text = String::from_utf8(kept.0.lock().clone()).unwrap();
@@ -274,7 +347,7 @@ mod tests {
         let log = AccessLog::to(Stuck(stuck)).unwrap();
         let long = "x".repeat(10_000);
         for _ in 0..3 * BUFFER_BYTES_MAX / long.len() {
-            log.write(&entry(&long));
+            log.write(&entry(&long), &mut Vec::new());
         }
         assert!(log.dropped() > 0);
         drop(go);

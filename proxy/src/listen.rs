@@ -7,7 +7,6 @@
 use std::{
     io,
     net::SocketAddr,
-    os::fd::AsRawFd as _,
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering::Relaxed},
@@ -19,10 +18,7 @@ use overfall_config::Limits;
 use pingora::{
     apps::{HttpServerOptions, ServerApp},
     listeners::tls::Acceptor,
-    protocols::{
-        GetSocketDigest as _, SocketDigest, Stream, http::v2::server::H2Options,
-        l4::stream::Stream as L4Stream,
-    },
+    protocols::{GetSocketDigest as _, Stream, http::v2::server::H2Options, l4::stream::Stream as L4Stream},
 };
 use tokio::{
     net::{TcpListener, TcpStream},
@@ -31,10 +27,13 @@ use tokio::{
     time::{sleep, timeout},
 };
 
+use self::plain::Plain;
 use crate::{
     shutdown::raised,
     tls::{Certificates, TlsError, hello, server_config},
 };
+
+mod plain;
 
 /// What clients speak on a socket.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -374,10 +373,11 @@ struct Connection<A> {
 
 impl<A: ServerApp + Send + Sync + 'static> Connection<A> {
     async fn run(self, tcp: TcpStream, peer: SocketAddr) {
-        let stream = prepared(tcp, peer);
+        // fails only on a connection that is already gone, which the first read finds out
+        tcp.set_nodelay(true).ok();
         let mut next = match &self.tls {
-            None => Some(Box::new(stream) as Stream),
-            Some(front) => self.secured(front, stream, peer).await,
+            None => Some(Box::new(Plain::new(tcp, peer)) as Stream),
+            Some(front) => self.secured(front, buffered(tcp, peer), peer).await,
         };
         while let Some(stream) = next {
             next = self.app.process_new(stream, &self.shutdown).await;
@@ -398,16 +398,10 @@ impl<A: ServerApp + Send + Sync + 'static> Connection<A> {
     }
 }
 
-/// Dresses a socket as pingora's own listener does. Both addresses are set at once: pingora would else ask for them
-/// later by descriptor, which may by then belong to another connection.
-fn prepared(tcp: TcpStream, peer: SocketAddr) -> L4Stream {
-    // fails only on a connection that is already gone, which the first read finds out
-    tcp.set_nodelay(true).ok();
-    let local = tcp.local_addr().ok();
+/// Dresses a socket as pingora's own listener does, for a TLS handshake.
+fn buffered(tcp: TcpStream, peer: SocketAddr) -> L4Stream {
+    let digest = plain::digest(&tcp, peer);
     let mut stream = L4Stream::from(tcp);
-    let digest = SocketDigest::from_raw_fd(stream.as_raw_fd());
-    digest.peer_addr.set(Some(peer.into())).ok();
-    digest.local_addr.set(local.map(Into::into)).ok();
     stream.set_socket_digest(digest);
     stream
 }
@@ -441,7 +435,7 @@ const H2_SEND_BUFFER_BYTES: usize = 128 << 10;
 /// Streams reset by the client that we still remember (rapid reset, CVE-2023-44487).
 const H2_RESETS_MAX: usize = 20;
 /// Requests on one HTTP/1.1 connection.
-const KEEPALIVE_REQUESTS_MAX: u32 = 10_000;
+pub(crate) const KEEPALIVE_REQUESTS_MAX: u32 = 10_000;
 /// An HTTP/2 connection without a request is closed.
 const H2_IDLE: Duration = Duration::from_secs(60);
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);

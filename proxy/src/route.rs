@@ -4,7 +4,7 @@
 
 use std::{
     collections::{BTreeMap, HashMap},
-    sync::Arc,
+    sync::{Arc, OnceLock},
     time::Duration,
 };
 
@@ -18,6 +18,7 @@ use tokio::time::Instant;
 
 use crate::{
     error::StartError,
+    front::HitMeters,
     origin::{
         self, Distance, OriginSetupError, Switch,
         checks::{Check, Checks},
@@ -45,6 +46,8 @@ pub struct SiteRoute {
     pub pass_to: Option<Arc<OriginConfig>>,
     /// What is done differently by request.
     pub tailoring: Option<Tailoring>,
+    /// Counters of its hits from memory, once there was one.
+    pub hit_meters: OnceLock<HitMeters>,
 }
 
 impl SiteRoute {
@@ -143,6 +146,7 @@ impl Routes {
             shadow: self.shadow(config, site, previous),
             pass_to: pass_to.cloned(),
             tailoring: Tailoring::new(site, &self.library),
+            hit_meters: OnceLock::new(),
         })
     }
 

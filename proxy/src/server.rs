@@ -15,6 +15,7 @@ use crate::{
     collectors, dns,
     error::StartError,
     fleet::Fleet,
+    front::Front,
     listen::{self, Listeners, Scheme},
     node::{Node, NodeParts},
     reload,
@@ -27,6 +28,9 @@ use crate::{
 
 /// How often certificates are loaded or issued again.
 const RENEW_EVERY: Duration = Duration::from_secs(24 * 60 * 60);
+/// Every second task comes from the queue that all threads share. A thread's own queue holds 256; of more connections
+/// that are busy at once the others stand in the shared one, and would wait many times as long.
+const SHARED_QUEUE_INTERVAL: u32 = 2;
 
 /// A running data plane.
 pub struct EdgeRole {
@@ -46,7 +50,9 @@ pub struct EdgeRole {
 /// When a part can't be started; the message says which and why.
 pub fn run(config: Config, file: PathBuf) -> anyhow::Result<()> {
     tls::install_provider();
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().context("runtime")?;
+    let mut runtime = tokio::runtime::Builder::new_multi_thread();
+    let runtime = runtime.global_queue_interval(SHARED_QUEUE_INTERVAL).enable_all().build();
+    let runtime = runtime.context("runtime")?;
     runtime.block_on(serve(config, file))
 }
 
@@ -179,9 +185,10 @@ pub async fn launch_edge(
     let mut proxy = http_proxy(&Arc::new(ServerConf::default()), Edge::new(Arc::clone(&node)));
     proxy.server_options = Some(listen::http_options());
     proxy.h2_options = Some(listen::h2_options());
+    let front = Arc::new(Front::new(proxy, Arc::clone(&node)));
     let (limits, keeper) = (config.limits.clone(), Arc::clone(&node));
     let task = tokio::spawn(async move {
-        let serving = listeners.serve(Arc::new(proxy), certificates, &limits, shutdown);
+        let serving = listeners.serve(front, certificates, &limits, shutdown);
         let renewing = renew_daily(&keeper);
         tokio::select! {
             served = serving => if let Err(error) = served {

@@ -37,7 +37,7 @@ use crate::{
 };
 
 /// Answered on every host, from memory, in every state.
-const HEALTH_PATH: &str = "/healthz";
+pub(crate) const HEALTH_PATH: &str = "/healthz";
 /// A request that carries this many of our marks is going in circles (RFC 8586).
 const LOOP_MARKS_MAX: usize = 3;
 /// Logged when the client left before a head was written.
@@ -441,11 +441,13 @@ impl Edge {
         }
         let request = session.req_header();
         let text = |name: header::HeaderName| request.headers.get(name).and_then(|value| value.to_str().ok());
-        self.node.access_log().write(&Entry {
+        let client = session.client_addr().and_then(|address| address.as_inet());
+        let client = client.map(|address| address.ip().to_string());
+        let entry = Entry {
             ts_ms: self.node.now_ms(),
-            request_id: format!("{:032x}", ctx.request_id),
+            request_id: ctx.request_id,
             node,
-            client: session.client_addr().and_then(|address| address.as_inet()).map(|address| address.ip()),
+            client: client.as_deref(),
             method: request.method.as_str(),
             host: &ctx.host,
             target: &ctx.target,
@@ -455,11 +457,12 @@ impl Edge {
             duration_us: u64::try_from(ctx.began.elapsed().as_micros()).unwrap_or(u64::MAX),
             site,
             cache: ctx.cache_status.as_deref(),
-            attempts: attempts.iter().map(|(origin, outcome)| format!("{origin}:{outcome}")).collect(),
-            error: ctx.error.clone(),
+            attempts: &attempts,
+            error: ctx.error.as_deref(),
             agent: text(header::USER_AGENT),
             referrer: text(header::REFERER),
-        });
+        };
+        self.node.access_log().write(&entry, &mut Vec::new());
     }
 }
 

@@ -28,6 +28,7 @@ use crate::{
     waterfall::{Step, Waterfall},
 };
 
+mod memory_hit;
 mod simulation;
 mod sliced;
 mod time;

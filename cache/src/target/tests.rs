@@ -1,7 +1,9 @@
+use std::borrow::Cow;
+
 use overfall_config::QueryRule;
 use proptest::prelude::{Strategy, any, prop, prop_oneof, proptest};
 
-use super::normalise;
+use super::{canonical, normalise};
 
 fn names(names: &[&str]) -> Vec<String> {
     names.iter().map(|name| (*name).to_owned()).collect()
@@ -87,6 +89,15 @@ fn allowed_parameters() {
     assert_eq!(normalise("/?a", &QueryRule::Allow(Vec::new())), "/");
 }
 
+#[test]
+fn what_is_canonical_is_not_copied() {
+    for (target, is_borrowed) in
+        [("/a", true), ("/a?b=1&c", true), ("/a?", false), ("/a%2F", false), ("a", false)]
+    {
+        assert_eq!(matches!(canonical(target, &QueryRule::All), Cow::Borrowed(_)), is_borrowed, "{target}");
+    }
+}
+
 fn rules() -> impl Strategy<Value = QueryRule> {
     let names = || prop::collection::vec("[a-c%+]{0,3}", 0..3);
     prop_oneof![
@@ -102,6 +113,7 @@ proptest! {
     fn twice_is_once(target in prop_oneof!["[a-f%0-9/?&=#+]{0,40}", any::<String>()], rule in rules()) {
         let once = normalise(&target, &rule);
         assert_eq!(normalise(&once, &rule), once);
+        assert_eq!(canonical(&target, &rule), once);
         assert!(once.starts_with('/') && !once.contains('#'));
         assert!(once.split_once('?').is_none_or(|(_, query)| !query.is_empty()), "no empty query");
     }

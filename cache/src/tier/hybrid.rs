@@ -7,14 +7,15 @@ use std::{
     hash::BuildHasher as _,
     path::Path,
     sync::{
-        Arc,
+        Arc, OnceLock,
         atomic::{AtomicU64, Ordering},
     },
     time::Duration,
 };
 
 use async_trait::async_trait;
-use foyer::{Cache, CacheBuilder, S3FifoConfig};
+use bytes::Bytes;
+use foyer::{Cache, CacheBuilder, CacheEntry, S3FifoConfig};
 
 use self::disk::{Disk, FoldHash};
 use super::{
@@ -23,8 +24,10 @@ use super::{
 };
 use crate::{
     budget::Budget,
-    key::{Key, KeyHash},
+    encoding::{self, Choice, Coding},
+    key::{Key, KeyHash, KeyRef},
     stored::StoredRef,
+    wire,
 };
 
 mod disk;
@@ -90,26 +93,86 @@ pub struct Usage {
 }
 
 /// What a slot of the memory tier holds.
-#[derive(Clone)]
 enum Held {
-    Response(StoredRef),
+    Response(Response),
     /// Nothing, of a weight that pushes other things out. It is there for a moment only.
     Ballast(usize),
 }
 
+/// A response with its heads as text: of the stored body, and of each coding in the order of [`Stored::codings`]. They are
+/// written at the first use; none when the status has no body.
+struct Response {
+    stored: StoredRef,
+    plain_head: OnceLock<Option<Bytes>>,
+    coded_heads: [OnceLock<Option<Bytes>>; Coding::ALL.len()],
+}
+
 impl Held {
-    const fn response(&self) -> Option<&StoredRef> {
+    fn new(stored: StoredRef) -> Self {
+        Self::Response(Response { stored, plain_head: OnceLock::new(), coded_heads: Default::default() })
+    }
+
+    const fn response(&self) -> Option<&Response> {
         match self {
-            Self::Response(stored) => Some(stored),
+            Self::Response(response) => Some(response),
             Self::Ballast(_) => None,
         }
     }
 
+    fn stored(&self) -> Option<&StoredRef> {
+        self.response().map(|response| &response.stored)
+    }
+
+    /// Bytes that it costs the memory budget, the heads counted whether they have been written or not.
     fn weight(&self) -> usize {
         match self {
-            Self::Response(stored) => stored.weight(),
+            Self::Response(Response { stored, .. }) => {
+                stored.weight() + wire::bytes(&stored.head) * (1 + stored.codings.len())
+            }
             Self::Ballast(weight) => *weight,
         }
+    }
+}
+
+impl Response {
+    /// Its head as HTTP/1.1 text, see [`wire::head`]. `None` for a body that is not ready made.
+    fn wire_head(&self, choice: Choice<'_>) -> Option<&Bytes> {
+        let stored = &self.stored;
+        let (slot, length) = match choice {
+            Choice::Stored => (&self.plain_head, stored.body.len()),
+            Choice::Coded(coded) => {
+                let place = stored.codings.iter().position(|own| own.coding == coded.coding)?;
+                (self.coded_heads.get(place)?, coded.body.len())
+            }
+            Choice::Undone(_) => return None,
+        };
+        let write = || {
+            let head = encoding::represent(stored, choice, None).head;
+            wire::head(&head, length, stored.lifetime.received).map(Bytes::from)
+        };
+        slot.get_or_init(write).as_ref()
+    }
+}
+
+type Memory = Cache<u128, Held, FoldHash>;
+
+/// A response where it lies in memory; it stays there at least as long as this lives.
+pub struct Resident {
+    entry: CacheEntry<u128, Held, FoldHash>,
+    stored: StoredRef,
+}
+
+impl Resident {
+    /// The response.
+    #[must_use]
+    pub const fn stored(&self) -> &StoredRef {
+        &self.stored
+    }
+
+    /// The head of one of its representations as HTTP/1.1 text, see [`wire::head`]. `None` when that is not ready made.
+    #[must_use]
+    pub fn wire_head(&self, choice: Choice<'_>) -> Option<&Bytes> {
+        self.entry.value().response()?.wire_head(choice)
     }
 }
 
@@ -125,7 +188,7 @@ impl Held {
 /// # }).unwrap();
 /// ```
 pub struct Hybrid {
-    memory: Cache<u128, Held, FoldHash>,
+    memory: Memory,
     budget: Arc<Budget>,
     /// Loans for which memory made room last.
     room_bytes: AtomicU64,
@@ -175,22 +238,31 @@ impl Hybrid {
     /// Looks into memory alone: no waiting, and the whole key is compared.
     #[must_use]
     pub fn memory(&self, key: &Key, hash: KeyHash) -> Option<StoredRef> {
-        let held = self.memory.get(&hash.0);
-        let found = held
-            .as_ref()
-            .and_then(|entry| entry.value().response())
-            .filter(|stored| stored.key == *key)
-            .map(Arc::clone);
+        let found = self.resident(key.borrowed(), hash).map(|resident| Arc::clone(resident.stored()));
         let counter = if found.is_some() { &self.counters.memory.hits } else { &self.counters.memory.misses };
         counter.fetch_add(1, Ordering::Relaxed);
         found
+    }
+
+    /// The same without a copy of anything, and without counting: the caller tells whether it was a hit by
+    /// [`Self::count_hit`].
+    #[must_use]
+    pub fn resident(&self, key: KeyRef<'_>, hash: KeyHash) -> Option<Resident> {
+        let entry = self.memory.get(&hash.0)?;
+        let stored = Arc::clone(entry.value().stored().filter(|stored| stored.key.borrowed() == key)?);
+        Some(Resident { entry, stored })
+    }
+
+    /// Counts a response found by [`Self::resident`] and used.
+    pub fn count_hit(&self) {
+        self.counters.memory.hits.fetch_add(1, Ordering::Relaxed);
     }
 
     /// Puts a response into memory now, and on disk as soon as the disk takes it. A response that memory holds already
     /// (the same one, not an equal one) is left alone.
     pub fn insert(&self, hash: KeyHash, stored: StoredRef) {
         let held = self.memory.get(&hash.0);
-        let is_same = |held: &Held| held.response().is_some_and(|held| Arc::ptr_eq(held, &stored));
+        let is_same = |held: &Held| held.stored().is_some_and(|held| Arc::ptr_eq(held, &stored));
         if held.is_some_and(|entry| is_same(entry.value())) {
             return;
         }
@@ -262,11 +334,12 @@ impl Hybrid {
     }
 
     fn keep(&self, hash: KeyHash, stored: &StoredRef) {
-        if stored.weight() > self.memory.capacity() / self.memory.shards() / SHARD_SHARE {
+        let held = Held::new(Arc::clone(stored));
+        if held.weight() > self.memory.capacity() / self.memory.shards() / SHARD_SHARE {
             // too large for memory, and what memory holds for the key is not the latest any more
             drop(self.memory.remove(&hash.0));
         } else {
-            drop(self.memory.insert(hash.0, Held::Response(Arc::clone(stored))));
+            drop(self.memory.insert(hash.0, held));
             self.shed(shard(hash, self.memory.shards()));
         }
     }
@@ -291,7 +364,7 @@ fn shard(hash: KeyHash, shards: usize) -> usize {
     usize::try_from(folded).unwrap_or(0)
 }
 
-fn memory(bytes: u64) -> Cache<u128, Held, FoldHash> {
+fn memory(bytes: u64) -> Memory {
     let shards = (bytes / SHARD_BYTES_MIN).clamp(1, SHARDS_MAX);
     CacheBuilder::new(usize::try_from(bytes).unwrap_or(usize::MAX))
         .with_name("memory")

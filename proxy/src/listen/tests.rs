@@ -79,6 +79,9 @@ fn limits(connections_max: usize, drain: Duration) -> Limits {
         image_threads: 1,
         image_queue_megapixels: 1,
         drain,
+        head_deadline: Duration::from_secs(10),
+        idle: Duration::from_secs(60),
+        stall: Duration::from_secs(30),
     }
 }
 

@@ -86,6 +86,14 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Raw<S> {
         self.unread.is_empty() && timeout(within, self.fill()).await.is_ok_and(|has_more| !has_more)
     }
 
+    /// Reads one answer to a HEAD: its head alone.
+    pub async fn head(&mut self) -> RawAnswer {
+        let head = self.until_blank_line().await.unwrap_or_default();
+        let head = String::from_utf8_lossy(&head).into_owned();
+        let status = head.split(' ').nth(1).and_then(|code| code.parse().ok()).unwrap_or(0);
+        RawAnswer { status, head, body: Vec::new() }
+    }
+
     async fn until_blank_line(&mut self) -> Option<Vec<u8>> {
         loop {
             if let Some(end) = find(&self.unread, b"\r\n\r\n") {
