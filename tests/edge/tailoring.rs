@@ -129,6 +129,17 @@ async fn countries_are_told_apart_by_class_and_the_unknown_share_one() {
         client(last).hit(&url, &[]).await.expect(200);
     }
     assert_eq!(sent(&origin, "/", "x-country"), ["dach", "other"]);
+
+    let file = lone.node.config.with_file_name("geo.mmdb");
+    std::fs::write(&file, mmdb::countries(&[(Ipv4Addr::new(127, 0, 0, 0), 8, "US")])).unwrap();
+    lone.node.admin.post("/api/v1/reload").await.expect(200);
+    client(1).get(&url).await.expect(200).expect_miss();
+    client(4).hit(&url, &[]).await.expect(200);
+    assert_eq!(sent(&origin, "/", "x-country"), ["dach", "other", "us"]);
+    std::fs::write(&file, "no data base").unwrap();
+    let refused = lone.node.admin.post("/api/v1/reload").await.expect(422);
+    assert!(refused.text().contains("country data base"), "{refused}");
+    client(1).get(&url).await.expect(200).expect_hit();
 }
 
 #[tokio::test]
@@ -308,7 +319,9 @@ async fn a_node_does_not_start_on_files_that_are_missing_or_wrong() {
         let mut command = Command::new(EXE);
         command.arg("run").arg("--config").arg(&config).current_dir(dir.path());
         let mut process = Process::spawn(&mut command);
+        let says = |line: &str| line.contains(complaint).then_some(());
+        process.stderr_line(&format!("the node says {complaint:?}"), DEADLINE, says).await;
         let status = process.exit(DEADLINE).await;
-        assert!(!status.success() && process.stderr().contains(complaint), "{status}: {}", process.stderr());
+        assert_eq!(status.code(), Some(1), "{}", process.stderr());
     }
 }

@@ -208,7 +208,21 @@ const PARTS_MAX: usize = 64;
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+
+    proptest! {
+        #[test]
+        fn any_text_is_read_or_refused(text in "([{}:.a-zé]|path|country|dictionary:|\\{\\{|\\}\\}){0,24}") {
+            if let Ok(template) = Template::parse(&text) {
+                prop_assert!(template.parts.len() <= PARTS_MAX + 1);
+                let filled_in = template.lookups().count() + template.places().count();
+                let opened = text.matches("{").count();
+                prop_assert!(filled_in <= opened, "{} of {}", filled_in, opened);
+            }
+        }
+    }
 
     fn text(text: &str) -> Part {
         Part::Text(text.to_owned())
