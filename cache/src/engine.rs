@@ -33,9 +33,11 @@ use crate::{
 
 mod answer;
 mod draft;
+mod early;
 mod explain;
 mod failures;
 mod fetch;
+mod invalidate;
 mod last_good;
 mod lookup;
 mod memory_hit;
@@ -44,6 +46,7 @@ mod sliced;
 #[cfg(test)]
 mod tests;
 
+pub use early::{Early, Interim, Nobody};
 pub use explain::{Explanation, OriginFinding, TierFinding};
 pub use last_good::LAST_GOOD;
 pub use memory_hit::MemoryHit;
@@ -123,6 +126,10 @@ pub enum Served {
 pub enum TierResult {
     /// Nothing under the key.
     Miss,
+    /// Nothing for this request, though there are other variants.
+    VariantMiss,
+    /// A response that would do, but the request wants a newer one.
+    Unwanted,
     /// A response that may be used as it is.
     Fresh,
     /// A response past its freshness, or softly purged.
@@ -404,5 +411,6 @@ fn origin_request(request: &Request, headers: HeaderMap) -> OriginRequest {
         headers,
         deadline: tokio::time::Instant::now(),
         request_id: request.request_id,
+        interim: None,
     }
 }

@@ -306,6 +306,12 @@ impl Flight {
         }
     }
 
+    /// A flight that nobody can join.
+    #[must_use]
+    pub fn alone(position: Position) -> Arc<Self> {
+        Arc::new(Self::new(position))
+    }
+
     /// Takes the leading client's seat; call it before the fetch begins.
     #[must_use]
     pub fn seat(self: &Arc<Self>) -> Seat {
@@ -390,6 +396,12 @@ impl Flights {
         if running.get(&hash).is_some_and(|present| Arc::ptr_eq(present, flight)) {
             running.remove(&hash);
         }
+    }
+
+    /// Whether somebody fetches this key.
+    #[must_use]
+    pub fn is_running(&self, hash: KeyHash) -> bool {
+        self.running.lock().contains_key(&hash)
     }
 
     /// Number of running fetches.

@@ -8,6 +8,7 @@ use tokio::time::Instant;
 
 use crate::{
     body::Body,
+    engine::Interim,
     stored::{Position, ResponseHead, Scopes},
 };
 
@@ -24,6 +25,8 @@ pub struct OriginRequest {
     pub deadline: Instant,
     /// Identifies the client's request in logs.
     pub request_id: u128,
+    /// Takes interim responses; none: they are dropped.
+    pub interim: Option<Interim>,
 }
 
 /// A response whose body may still be arriving.

@@ -265,6 +265,19 @@ fn write_ttl(f: &mut fmt::Formatter<'_>, ttl_s: i64) -> fmt::Result {
     write!(f, "; ttl={}", ttl_s.clamp(-INTEGER_MAX, INTEGER_MAX))
 }
 
+/// `text` as an item of a Structured Field: a token where it is one, else a string (RFC 9651 section 3.3); at most 256
+/// characters, and what no string can hold becomes `?`.
+#[must_use]
+pub fn item(text: &str) -> String {
+    struct Item<'a>(&'a str);
+    impl fmt::Display for Item<'_> {
+        fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            write_item(f, self.0)
+        }
+    }
+    Item(&shortened(text)).to_string()
+}
+
 /// A token where the text is one (RFC 9651 section 3.3.4), else a string.
 fn write_item(f: &mut fmt::Formatter<'_>, text: &str) -> fmt::Result {
     let is_inner = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~:/".contains(&byte);

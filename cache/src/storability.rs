@@ -93,14 +93,24 @@ fn judge_status(status: StatusCode) -> Result<(), NotStored> {
     }
 }
 
-/// Without a basis nothing is stored, not even to be validated each time: such pages are as a rule made for one reader,
-/// and who stores them also shares them among readers that ask at once.
+/// Without a basis nothing is stored: such pages are as a rule made for one reader, and who stores them also shares them
+/// among readers that ask at once. Only a response that says `no-cache`, and so is used for nobody unless its origin
+/// confirms it, is kept for that if it can be asked after.
 fn judge_freshness(head: &ResponseHead, directives: &Directives, policy: &Policy) -> Result<(), NotStored> {
     match freshness::basis(head, directives, policy) {
         Basis::Explicit | Basis::Site | Basis::Heuristic => Ok(()),
+        Basis::Unknown
+            if directives.no_cache && is_heuristic(head.status) && has_validator(&head.headers) =>
+        {
+            Ok(())
+        }
         Basis::Unknown if directives.public || is_heuristic(head.status) => Err(NotStored::NoFreshness),
         Basis::Unknown => Err(NotStored::Status(head.status.as_u16())),
     }
+}
+
+fn has_validator(headers: &HeaderMap) -> bool {
+    headers.contains_key(header::ETAG) || headers.contains_key(header::LAST_MODIFIED)
 }
 
 /// RFC 9111 section 3.5.

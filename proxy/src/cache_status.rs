@@ -3,7 +3,7 @@
 //! Members stand in the order of RFC 9211 section 2: the cache nearest the origin first, so the last tier that was asked
 //! comes first and memory last.
 
-use http::{HeaderMap, HeaderName, HeaderValue};
+use http::{HeaderMap, HeaderName, HeaderValue, Method};
 use overfall_cache::{
     engine::{LAST_GOOD, Served, TierResult, Trace},
     status::{CacheStatus, Forward, TierOutcome},
@@ -19,7 +19,8 @@ pub fn append(headers: &mut HeaderMap, node: &str, trace: &Trace) {
     for (tier, result) in &trace.tiers {
         status = status.tier(tier, outcome(tier, result, trace));
     }
-    if !matches!(trace.served, Served::Hit(_) | Served::Stale(_)) {
+    let went_nowhere = trace.served == Served::Failed && trace.attempts.is_empty();
+    if !went_nowhere && !matches!(trace.served, Served::Hit(_) | Served::Stale(_)) {
         status = status.forward(reason_to_forward(trace));
     }
     if let Some(Attempt { outcome: AttemptOutcome::Status(answered), .. }) = trace.attempts.last() {
@@ -45,6 +46,8 @@ fn outcome(tier: &str, result: &TierResult, trace: &Trace) -> TierOutcome {
     }
     match result {
         TierResult::Miss => TierOutcome::Forward(Forward::UriMiss),
+        TierResult::VariantMiss => TierOutcome::Forward(Forward::VaryMiss),
+        TierResult::Unwanted => TierOutcome::Forward(Forward::Request),
         TierResult::Fresh | TierResult::Stale => TierOutcome::Forward(Forward::Stale),
         TierResult::Partial => TierOutcome::Forward(Forward::Partial),
         TierResult::Purged => TierOutcome::Forward(Forward::Miss),
@@ -52,15 +55,16 @@ fn outcome(tier: &str, result: &TierResult, trace: &Trace) -> TierOutcome {
     }
 }
 
-/// Why the request went to the origins: what was stored was stale, or nothing was.
+/// Why the request went to the origins: the best that a tier had to say.
 fn reason_to_forward(trace: &Trace) -> Forward {
-    let found = |wanted: &TierResult| trace.tiers.iter().any(|(_, result)| result == wanted);
-    if found(&TierResult::Partial) {
-        Forward::Partial
-    } else if found(&TierResult::Stale) {
-        Forward::Stale
-    } else {
-        Forward::UriMiss
+    let has = |wanted: &TierResult| trace.tiers.iter().any(|(_, result)| result == wanted);
+    match () {
+        () if has(&TierResult::Partial) => Forward::Partial,
+        () if has(&TierResult::Unwanted) => Forward::Request,
+        () if has(&TierResult::Stale) => Forward::Stale,
+        () if has(&TierResult::Purged) => Forward::Miss,
+        () if has(&TierResult::VariantMiss) => Forward::VaryMiss,
+        () => Forward::UriMiss,
     }
 }
 
@@ -68,10 +72,12 @@ fn purged(trace: &Trace) -> Option<&'static str> {
     trace.tiers.iter().any(|(_, result)| *result == TierResult::Purged).then_some("purged")
 }
 
-/// The value for a request that no cache may answer.
+/// The value for a request that no cache may answer: another method, or a change of protocol.
 #[must_use]
-pub fn by_method(node: &str) -> HeaderValue {
-    CacheStatus::new(node).forward(Forward::Method).to_header()
+pub fn passed(node: &str, method: &Method) -> HeaderValue {
+    let is_readable = matches!(*method, Method::GET | Method::HEAD);
+    let why = if is_readable { Forward::Bypass } else { Forward::Method };
+    CacheStatus::new(node).forward(why).to_header()
 }
 
 /// Adds `Server-Timing`: time on tiers, at origins, and until the head was ready, in ms.

@@ -16,8 +16,8 @@ use overfall_cache::{
     bus::{Bus, journal::Journal},
     clock::{Clock, SystemClock},
     engine::{Engine, EngineLimits, EngineParts},
-    purge::{self, Table},
-    stored::ResponseHead,
+    purge::{self, Mode, PurgeEvent, Selector, Table},
+    stored::{Position, ResponseHead},
     tier::{Tier, folder::Folder, hybrid::Hybrid, s3},
 };
 use overfall_config::{Config, Limits, SharedTier};
@@ -28,6 +28,7 @@ use crate::{
     access_log::AccessLog,
     error::StartError,
     imager::Studio,
+    invalidate::LOG_PATIENCE,
     response,
     route::Routes,
     telemetry::Metrics,
@@ -38,6 +39,8 @@ use crate::{
 const FOLDER_BYTES_MAX: u64 = 10 * 1024 * 1024 * 1024;
 /// Share of the memory budget that growing bodies may take.
 const FILLING_SHARE: u64 = 2;
+/// Who asked for a purge that an unsafe request brought about, in the log.
+const UNSAFE_REQUEST: &str = "unsafe request";
 /// Time that a stopping node gives its tiers.
 const FLUSH_PATIENCE: Duration = Duration::from_secs(5);
 /// Time that a starting node waits for its purge log before it serves.
@@ -67,6 +70,7 @@ pub struct Node {
     region: String,
     engine: Arc<Engine>,
     purges: Arc<Table>,
+    bus: Arc<dyn Bus>,
     hybrid: Arc<Hybrid>,
     shared: Option<Arc<dyn Tier>>,
     studio: Studio,
@@ -118,6 +122,7 @@ impl Node {
             studio: Studio { engine: Arc::clone(&engine), pool: Arc::new(pool) },
             engine,
             purges,
+            bus: parts.bus,
             hybrid,
             shared,
             routes: ArcSwap::from_pointee(routes),
@@ -134,6 +139,27 @@ impl Node {
             request_id_base: random_u64(),
             follower: parking_lot::Mutex::new(Some(follower)),
         }))
+    }
+
+    /// Makes what the selectors name unusable, on this node before it returns and on the others as a purge does. Where the
+    /// log can't be written, this node alone forgets, until it restarts.
+    pub(crate) async fn invalidate(&self, selectors: Vec<Selector>) {
+        let event =
+            PurgeEvent { selectors, mode: Mode::Hard, by: UNSAFE_REQUEST.to_owned(), at_ms: self.now_ms() };
+        let published = tokio::time::timeout(LOG_PATIENCE, self.bus.publish(event.clone())).await;
+        let position = match published {
+            Ok(Ok(position)) => position,
+            Ok(Err(error)) => self.unpublished(&error.to_string()),
+            Err(_) => self.unpublished("it takes too long"),
+        };
+        self.purges.mark(position, &event);
+    }
+
+    /// A place that no fetch has seen yet.
+    fn unpublished(&self, why: &str) -> Position {
+        tracing::error!(why, "an invalidation was not written to the purge log");
+        let Position { epoch, seq } = self.purges.position();
+        Position { epoch, seq: seq.saturating_add(1) }
     }
 
     /// Swaps sites and origins; running requests keep what they began with.

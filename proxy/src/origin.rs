@@ -102,7 +102,7 @@ fn path_of(target: &str) -> &str {
 }
 
 /// A date as HTTP writes it; none for years that it cannot write (the formatter panics on them).
-fn http_date(time: SystemTime) -> Option<String> {
+pub(crate) fn http_date(time: SystemTime) -> Option<String> {
     let age = time.duration_since(UNIX_EPOCH).ok()?;
     (age < YEAR_10_000).then(|| httpdate::fmt_http_date(time))
 }

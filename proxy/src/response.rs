@@ -3,14 +3,18 @@
 //! A body that breaks off half-way ends the connection (HTTP/1.1) or the stream (HTTP/2) with an error: a client never
 //! mistakes a part for the whole.
 
+use async_trait::async_trait;
 use bytes::Bytes;
 use futures_util::StreamExt as _;
 use http::{HeaderMap, HeaderValue, Method, StatusCode, Version, header};
 use overfall_cache::{
     body::{Body, BodyError},
+    engine::Early,
     stored::ResponseHead,
 };
 use pingora::{Error, ErrorType, Result, http::ResponseHeader, proxy::Session};
+
+use crate::dated;
 
 /// Writes an answer whole.
 ///
@@ -21,6 +25,7 @@ pub async fn write(session: &mut Session, head: &ResponseHead, body: Body) -> Re
     for (name, value) in &head.headers {
         response.append_header(name, value.clone())?;
     }
+    dated::keep(session, &head.headers);
     let is_bodiless = session.req_header().method == Method::HEAD
         || matches!(head.status, StatusCode::NOT_MODIFIED | StatusCode::NO_CONTENT);
     if is_bodiless {
@@ -41,6 +46,27 @@ pub async fn write(session: &mut Session, head: &ResponseHead, body: Body) -> Re
             }
             session.write_response_body(Some(Bytes::new()), true).await
         }
+    }
+}
+
+/// Writes interim responses (RFC 9110 section 15.2) to an HTTP/1.1 client. An HTTP/1.0 client does not know them, and
+/// pingora has no way to send them over HTTP/2.
+pub(crate) struct Hints<'a>(pub(crate) &'a mut Session);
+
+#[async_trait]
+impl Early for Hints<'_> {
+    async fn interim(&mut self, head: ResponseHead) {
+        if self.0.as_downstream().as_http1().is_none() || self.0.req_header().version != Version::HTTP_11 {
+            return;
+        }
+        let Ok(mut interim) = ResponseHeader::build(head.status, Some(head.headers.len())) else { return };
+        for (name, value) in &head.headers {
+            if interim.append_header(name, value.clone()).is_err() {
+                return;
+            }
+        }
+        // a client that is gone is noticed when the answer is written
+        drop(self.0.as_downstream_mut().write_response_header(Box::new(interim)).await);
     }
 }
 

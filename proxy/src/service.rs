@@ -27,9 +27,10 @@ use crate::{
     admission::{self, Admitted, Refusal},
     cache_status,
     ctx::Ctx,
-    key,
+    dated, invalidate, key,
     node::Node,
-    response,
+    origin::http::CDN_ID,
+    proxy_status, response,
     route::{IMAGE_PREFIX, SiteRoute},
     shadow,
     tailoring::{Asked, Tailoring},
@@ -85,7 +86,7 @@ impl Edge {
             }
         };
         let (head, body) = match work {
-            Ok(Some(work)) => self.serve(ctx, work).await,
+            Ok(Some(work)) => self.serve(session, ctx, work).await,
             Ok(None) => return Ok(false),
             Err(refusal) => self.refuse(&refusal),
         };
@@ -161,16 +162,17 @@ impl Edge {
         }
     }
 
-    async fn serve(&self, ctx: &mut Ctx, work: Work) -> (ResponseHead, Body) {
+    async fn serve(&self, session: &mut Session, ctx: &mut Ctx, work: Work) -> (ResponseHead, Body) {
         let (request, varies_by_accept, route) = match work {
             Work::Health => return self.node.health(),
             Work::Redirect { head, body, route } => return self.redirect(ctx, *head, body, &route),
             Work::Serve { request, varies_by_accept, route } => (request, varies_by_accept, route),
         };
-        let (mut head, body, trace) = match self.node.engine().serve(*request).await {
-            Ok(Answer { head, body, trace, .. }) => (head, body, trace),
-            Err(unanswered) => with_length(last_resort(&route, unanswered)),
-        };
+        let (mut head, body, trace) =
+            match self.node.engine().serve_with(*request, &mut response::Hints(session)).await {
+                Ok(Answer { head, body, trace, .. }) => (head, body, trace),
+                Err(unanswered) => with_length(last_resort(self.node.name(), &route, unanswered)),
+            };
         if varies_by_accept {
             head.headers.append(header::VARY, HeaderValue::from_static("Accept"));
         }
@@ -202,6 +204,7 @@ impl Edge {
     fn refuse(&self, refusal: &Refusal) -> (ResponseHead, Body) {
         self.node.metrics().refused.with_label_values(&[self.node.name(), &refusal.status.to_string()]).inc();
         let (mut head, body) = response::plain(refusal.status, &refusal.message);
+        proxy_status::of_refusal(&mut head.headers, self.node.name(), refusal.status);
         if refusal.status == 405 {
             head.headers.insert(header::ALLOW, HeaderValue::from_static("GET, HEAD"));
         }
@@ -224,11 +227,12 @@ enum Work {
 }
 
 /// No origin answered and nothing stored may be used: the site's fallback, the origin's own error, or ours.
-fn last_resort(route: &SiteRoute, unanswered: Unanswered) -> (ResponseHead, Body, Trace) {
+fn last_resort(node: &str, route: &SiteRoute, unanswered: Unanswered) -> (ResponseHead, Body, Trace) {
     let Unanswered { failure, mut trace, only_if_cached } = unanswered;
     if only_if_cached {
         let (head, body) =
             response::plain(504, "not stored here, and the request asked for stored responses only");
+        trace.reason = Some("only-if-cached");
         return (head, body, trace);
     }
     if let Some(fallback) = &route.site.on_failure {
@@ -236,6 +240,7 @@ fn last_resort(route: &SiteRoute, unanswered: Unanswered) -> (ResponseHead, Body
         if let Ok(value) = HeaderValue::from_str(&fallback.content_type) {
             head.headers.insert(header::CONTENT_TYPE, value);
         }
+        proxy_status::of_failure(&mut head.headers, node, &failure);
         trace.reason = Some("fallback");
         return (head, Body::Full(fallback.body.clone().into()), trace);
     }
@@ -246,6 +251,7 @@ fn last_resort(route: &SiteRoute, unanswered: Unanswered) -> (ResponseHead, Body
     if let Some(retry_after_s) = failure.retry_after_s {
         let (mut head, body) = response::plain(503, "no answer at this moment; try again shortly");
         head.headers.insert(header::RETRY_AFTER, HeaderValue::from(retry_after_s));
+        proxy_status::of_failure(&mut head.headers, node, &failure);
         return (head, body, trace);
     }
     let (status, message) = if failure.timed_out() {
@@ -253,7 +259,8 @@ fn last_resort(route: &SiteRoute, unanswered: Unanswered) -> (ResponseHead, Body
     } else {
         (502, "no origin could be reached")
     };
-    let (head, body) = response::plain(status, message);
+    let (mut head, body) = response::plain(status, message);
+    proxy_status::of_failure(&mut head.headers, node, &failure);
     (head, body, trace)
 }
 
@@ -290,8 +297,8 @@ fn is_trusted(rule: &RequestRule, session: &Session) -> bool {
 
 fn is_looping(request: &RequestHeader) -> bool {
     let marks = request.headers.get_all("cdn-loop").iter().filter_map(|value| value.to_str().ok());
-    marks.flat_map(|value| value.split(',')).filter(|mark| mark.trim().starts_with("overfall")).count()
-        >= LOOP_MARKS_MAX
+    let names = marks.flat_map(|value| value.split(',')).filter_map(|mark| mark.split(';').next());
+    names.filter(|name| name.trim().eq_ignore_ascii_case(CDN_ID)).count() >= LOOP_MARKS_MAX
 }
 
 #[async_trait]
@@ -346,7 +353,7 @@ impl ProxyHttp for Edge {
         if let Some((tailoring, asked)) = tailored(ctx) {
             tailoring.for_origin(upstream, asked);
         }
-        upstream.append_header("CDN-Loop", "overfall")?;
+        upstream.append_header("CDN-Loop", CDN_ID)?;
         if let Some(client) = session.client_addr().and_then(|address| address.as_inet()) {
             upstream.append_header("X-Forwarded-For", client.ip().to_string())?;
         }
@@ -369,11 +376,19 @@ impl ProxyHttp for Edge {
 
     async fn response_filter(
         &self,
-        _session: &mut Session,
+        session: &mut Session,
         upstream: &mut ResponseHeader,
         ctx: &mut Ctx,
     ) -> Result<()> {
-        let status = cache_status::by_method(self.node.name());
+        if upstream.status.is_informational() {
+            return Ok(());
+        }
+        if let Some(route) = &ctx.route {
+            let asked = (&session.req_header().method, ctx.host.as_str(), ctx.target.as_str());
+            invalidate::after(&self.node, route, asked, upstream.status, &upstream.headers).await;
+        }
+        dated::keep(session, &upstream.headers);
+        let status = cache_status::passed(self.node.name(), &session.req_header().method);
         ctx.cache_status = status.to_str().ok().map(str::to_owned);
         upstream.append_header("Cache-Status", status)?;
         if let Some((tailoring, asked)) = tailored(ctx) {
@@ -401,7 +416,8 @@ impl ProxyHttp for Edge {
             _ if *error.esource() == pingora::ErrorSource::Downstream => (400, "the request is malformed"),
             _ => (502, "the origin could not be reached"),
         };
-        let (head, body) = response::plain(status, message);
+        let (mut head, body) = response::plain(status, message);
+        proxy_status::of_passing(&mut head.headers, self.node.name(), error);
         // the client may be gone, and then there is nobody to tell
         drop(response::write(session, &head, body).await);
         FailToProxy { error_code: status, can_reuse_downstream: false }

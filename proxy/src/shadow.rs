@@ -86,6 +86,7 @@ pub fn repeat(
         headers: repeated(headers),
         deadline: Instant::now() + shadow.step.head_timeout,
         request_id,
+        interim: None,
     };
     tokio::spawn(run(Arc::clone(shadow), request, place));
 }

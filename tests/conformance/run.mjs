@@ -1,5 +1,6 @@
 // Starts the tests' server and a node on ports that the system chooses, runs the tests, and counts as the tests' own page
-// does: a test passes when it and everything that it depends on pass.
+// does: a test passes when it and everything that it depends on pass. Every test that does not must stand in the table of
+// proxy/docs/conformance.md with its reason.
 //
 //   node run.mjs SUITE-FOLDER OVERFALL [--verbose] [TEST-ID]...
 import { spawn } from 'node:child_process'
@@ -10,8 +11,6 @@ import path from 'node:path'
 import readline from 'node:readline'
 import { pathToFileURL } from 'node:url'
 
-// What has been reached. A score below it fails the run; raise it with the score.
-const BAR = { required: 157, optimal: 83 }
 const START_MS = 60_000
 
 const [suite, exe, ...words] = process.argv.slice(2)
@@ -80,9 +79,16 @@ function judge (tests, results, id) {
   return missing === undefined ? true : `depends on ${missing}`
 }
 
-function count (title, suites, tests, results) {
-  const score = { required: [0, 0], optimal: [0, 0], check: [0, 0] }
+// Ids of the rows of the table.
+function exceptions () {
+  const page = fs.readFileSync(path.join(here, '../../proxy/docs/conformance.md'), 'utf8')
+  return new Set([...page.matchAll(/^\| `([^`]+)` \| (?:required|optimal) \|/gm)].map(row => row[1]))
+}
+
+function count (title, suites, tests, results, known) {
+  const score = { required: [0, 0], optimal: [0, 0], check: [0, 0], unlisted: [] }
   const lines = []
+  const news = []
   for (const { id } of suites.flatMap(one => one.tests)) {
     const test = tests.get(id)
     const verdict = judge(tests, results, id)
@@ -91,10 +97,12 @@ function count (title, suites, tests, results) {
     score[kind][1] += 1
     if (verdict === true) score[kind][0] += 1
     else if (kind !== 'check' || verbose) lines.push(`  ${kind} ${test.suite}/${id}: ${test.name}\n      ${verdict}`)
+    if (verdict === true && known.has(id)) news.push(`  passes, though it is listed as an exception: ${id}`)
+    if (verdict !== true && kind !== 'check' && !known.has(id)) score.unlisted.push(id)
   }
   const shown = kind => `${kind} ${score[kind][0]}/${score[kind][1]}`
   console.log(`${title}: ${shown('required')}, ${shown('optimal')} (${shown('check')} say yes)`)
-  lines.forEach(line => console.log(line))
+  lines.concat(news).forEach(line => console.log(line))
   return score
 }
 
@@ -112,12 +120,13 @@ async function main () {
   const results = getResults()
   const everything = [...main, ...surrogate]
   const tests = new Map(everything.flatMap(one => one.tests.map(test => [test.id, { ...test, suite: one.id }])))
-  const score = count('http-cache-tests 0.4.5', main, tests, results)
-  count('its Surrogate-Control tests, which its page leaves out', surrogate, tests, results)
-  const isBelow = kind => wanted.size === 0 && score[kind][0] < BAR[kind]
-  const below = ['required', 'optimal'].filter(isBelow)
-  below.forEach(kind => console.log(`below the bar: ${kind} ${score[kind][0]}, wanted ${BAR[kind]}`))
-  return below.length === 0 ? 0 : 1
+  const known = exceptions()
+  const unlisted = [
+    ...count('http-cache-tests 0.4.5', main, tests, results, known).unlisted,
+    ...count('its Surrogate-Control tests, which its page leaves out', surrogate, tests, results, known).unlisted
+  ]
+  unlisted.forEach(id => console.log(`FAILED, and not an exception of proxy/docs/conformance.md: ${id}`))
+  return unlisted.length === 0 ? 0 : 1
 }
 
 function stop () {

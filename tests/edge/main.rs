@@ -17,6 +17,7 @@ mod breaker;
 mod browser;
 mod budget;
 mod cli;
+mod conformance;
 mod crash;
 mod dns;
 mod encodings;

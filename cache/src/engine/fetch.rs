@@ -19,6 +19,7 @@ use super::{
     Answer, Engine, Request, Served, Trace, Unanswered,
     answer::{provenance, respond, served},
     draft::{draft, inherit},
+    early::{Early, Interim, Nobody, passing_on},
     lookup::{Found, Place},
     origin_request,
     part::{self, part_wanted},
@@ -33,7 +34,7 @@ use crate::{
     flight::{About, Flight, Growing, Head, Origins, Role},
     freshness::{self, Use},
     key::{Key, KeyHash},
-    origin::OriginResponse,
+    origin::{OriginRequest, OriginResponse},
     policy::Policy,
     range::{self, Selection},
     slices, storability,
@@ -57,6 +58,14 @@ pub(super) struct Errand {
     pub(super) stale: Option<StoredRef>,
     /// The part to ask for, widened to whole slices.
     pub(super) range: Option<HeaderValue>,
+    /// Takes interim responses for the client that leads.
+    interim: Option<Interim>,
+}
+
+impl Errand {
+    fn new(request: &Request, hash: KeyHash, stale: Option<StoredRef>) -> Self {
+        Self { request: request.clone(), hash, stale, range: None, interim: None }
+    }
 }
 
 /// Ends a flight whatever happens to the task that leads it.
@@ -79,6 +88,18 @@ impl Engine {
     /// # Errors
     /// [`Unanswered`] when every origin failed and no stored response may be used.
     pub async fn serve(self: &Arc<Self>, request: Request) -> Result<Answer, Unanswered> {
+        self.serve_with(request, &mut Nobody).await
+    }
+
+    /// Answers one request, and hands interim responses of its own fetch to `early`.
+    ///
+    /// # Errors
+    /// As [`Self::serve`].
+    pub async fn serve_with(
+        self: &Arc<Self>,
+        request: Request,
+        early: &mut dyn Early,
+    ) -> Result<Answer, Unanswered> {
         let mut trace = Trace::new();
         let directives = request.directives();
         let began = Instant::now();
@@ -96,7 +117,7 @@ impl Engine {
         if directives.only_if_cached {
             return Err(Unanswered { failure: Arc::default(), trace, only_if_cached: true });
         }
-        self.fetch(&request, place, trace).await
+        self.fetch(&request, place, trace, early).await
     }
 
     /// What may be served before anybody is asked; with what has to be done behind it.
@@ -132,8 +153,7 @@ impl Engine {
             return;
         }
         if let Role::Leader(flight) = self.join(&place.key, place.hash) {
-            let stale = Some(Arc::clone(stale));
-            self.lead(flight, Errand { request: request.clone(), hash: place.hash, stale, range: None });
+            self.lead(flight, Errand::new(request, place.hash, Some(Arc::clone(stale))));
         }
     }
 
@@ -154,9 +174,12 @@ impl Engine {
         request: &Request,
         mut place: Place,
         mut trace: Trace,
+        early: &mut dyn Early,
     ) -> Result<Answer, Unanswered> {
         let began = Instant::now();
         let stale = place.found.take();
+        // `no-cache`: each request is confirmed by itself, and waits for no other
+        let is_alone = stale.as_ref().is_some_and(|found| found.stored.lifetime.always_validate);
         for _ in 0..RESTARTS_MAX {
             let range = stale.is_none().then(|| part_wanted(request)).flatten();
             let hash = range.as_ref().map_or(place.hash, |range| {
@@ -169,20 +192,27 @@ impl Engine {
             if self.is_marked_pass(place.hash) || self.is_marked_pass(hash) {
                 break;
             }
-            let (flight, seat) = match self.join(&place.key, hash) {
+            let role = if is_alone {
+                Role::Leader(Flight::alone(self.purges.position()))
+            } else {
+                self.join(&place.key, hash)
+            };
+            let (flight, seat, head) = match role {
                 Role::Leader(flight) => {
                     let seat = flight.seat();
-                    let stale = stale.as_ref().map(|found| Arc::clone(&found.stored));
-                    let errand = Errand { request: request.clone(), hash, stale, range };
+                    let copy = stale.as_ref().map(|found| Arc::clone(&found.stored));
+                    let (interim, waiting) = Interim::channel();
+                    let errand = Errand { interim: Some(interim), range, ..Errand::new(request, hash, copy) };
                     self.lead(Arc::clone(&flight), errand);
-                    (flight, Some(seat))
+                    let head = passing_on(flight.head(), waiting, early).await;
+                    (flight, Some(seat), head)
                 }
                 Role::Follower(flight) => {
                     self.counters.collapsed.fetch_add(1, Ordering::Relaxed);
-                    (flight, None)
+                    let head = flight.head().await;
+                    (flight, None, head)
                 }
             };
-            let head = flight.head().await;
             trace.fetch_us = micros_since(began);
             trace.collapsed = seat.is_none();
             match head {
@@ -192,9 +222,7 @@ impl Engine {
                         continue;
                     }
                     let now = self.clock.now();
-                    if seat.is_none()
-                        && freshness::age_ms(&growing.about.lifetime, now) >= growing.about.lifetime.fresh_ms
-                    {
+                    if seat.is_none() && !is_sharable(&growing.about.lifetime, now) {
                         break;
                     }
                     let kept = seat.and_then(|seat| seat.take());
@@ -202,6 +230,7 @@ impl Engine {
                         return Ok(self.undone(request, answer).await);
                     }
                 }
+                Head::Whole(stored, _) if seat.is_none() && stored.lifetime.always_validate => break,
                 Head::Whole(stored, origins) => {
                     trace.attempts = Arc::new(origins.attempts.clone());
                     trace.stored = true;
@@ -232,7 +261,7 @@ impl Engine {
                 Head::Pending => break,
             }
         }
-        self.fetch_alone(request, stale, trace, began).await
+        self.fetch_alone(request, stale, trace, began, early).await
     }
 
     /// The same answer without the origin's coding, for a client that does not take it. Waits for the whole body; one that
@@ -262,6 +291,7 @@ impl Engine {
         stale: Option<Found>,
         mut trace: Trace,
         began: Instant,
+        early: &mut dyn Early,
     ) -> Result<Answer, Unanswered> {
         let Ok(permit) = Arc::clone(&self.permits).try_acquire_owned() else {
             self.counters.refused.fetch_add(1, Ordering::Relaxed);
@@ -274,7 +304,9 @@ impl Engine {
                 headers.append(name.clone(), value.clone());
             }
         }
-        let result = match request.waterfall.fetch(&origin_request(request, headers)).await {
+        let (interim, waiting) = Interim::channel();
+        let asked = OriginRequest { interim: Some(interim), ..origin_request(request, headers) };
+        let result = match passing_on(request.waterfall.fetch(&asked), waiting, early).await {
             Err(failure) => self.last_good(request, stale.as_ref().map(|found| &found.stored), failure).await,
             fetched => fetched,
         };
@@ -375,7 +407,8 @@ impl Lead {
         if let Some(range) = &errand.range {
             headers.insert(header::RANGE, range.clone());
         }
-        request.waterfall.fetch(&origin_request(request, headers)).await
+        let asked = OriginRequest { interim: errand.interim.clone(), ..origin_request(request, headers) };
+        request.waterfall.fetch(&asked).await
     }
 
     /// No usable response. An error page that says how long it is fresh is stored like any other response (RFC 9111
@@ -610,6 +643,11 @@ impl Drop for Filling<'_> {
 
 fn unanswered(failure: Arc<Failure>, trace: Trace) -> Unanswered {
     Unanswered { failure, trace, only_if_cached: false }
+}
+
+/// Whether a response that is arriving may be used for those who did not ask for it themselves.
+const fn is_sharable(lifetime: &Lifetime, now: Millis) -> bool {
+    !lifetime.always_validate && freshness::age_ms(lifetime, now) < lifetime.fresh_ms
 }
 
 fn busy() -> Failure {

@@ -50,7 +50,11 @@ impl Engine {
         let key = request.key.with_variant(vary_variant(&request.key.variant, &selected));
         let hash = key.hash();
         trace.tiers.clear();
-        self.walk(key, hash, directives, trace).await
+        let place = self.walk(key, hash, directives, trace).await;
+        for (_, result) in trace.tiers.iter_mut().filter(|(_, result)| *result == TierResult::Miss) {
+            *result = TierResult::VariantMiss;
+        }
+        place
     }
 
     async fn walk(
@@ -121,7 +125,9 @@ impl Engine {
     ) -> Option<Found> {
         let coverage = self.purges.coverage(&stored);
         let usage = freshness::judge(&stored.lifetime, coverage, directives, now);
+        let plain = freshness::judge(&stored.lifetime, coverage, &RequestDirectives::default(), now);
         let result = match usage {
+            Use::Validate { .. } if plain == Use::Fresh => TierResult::Unwanted,
             Use::Fresh => TierResult::Fresh,
             Use::StaleWhileRevalidate | Use::MaxStale | Use::Validate { .. } => TierResult::Stale,
             Use::Never => TierResult::Purged,

@@ -72,6 +72,7 @@ fn request(target: &str) -> OriginRequest {
         headers: HeaderMap::new(),
         deadline: Instant::now(),
         request_id: 1,
+        interim: None,
     }
 }
 

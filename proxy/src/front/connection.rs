@@ -27,6 +27,7 @@ use super::{
 };
 use crate::{
     admission::{FIELD_BYTES_MAX, TARGET_BYTES_MAX},
+    dated::Dated,
     listen::KEEPALIVE_REQUESTS_MAX,
     shutdown::raised,
 };
@@ -176,7 +177,7 @@ impl<'a> Connection<'a> {
         let unread = std::mem::take(&mut self.unread);
         let framing = parse::framing(unread.get(..head).unwrap_or_default());
         let handed = Handed::new(stream, unread, head, framing, self.front.node.limits().stall);
-        let mut session = ServerSession::new_http1(Box::new(handed));
+        let mut session = ServerSession::new_http1(Dated::wrap(Box::new(handed)));
         session.set_keepalive((!*self.shutdown.borrow()).then_some(KEEPALIVE_S));
         session.set_keepalive_reuses_remaining(Some(self.requests_left));
         self.requests_left = self.requests_left.saturating_sub(1);
@@ -184,7 +185,8 @@ impl<'a> Connection<'a> {
             return Break(());
         };
         let (stream, _) = reused.consume();
-        let Ok(handed) = stream.into_any().downcast::<Handed>() else { return Break(()) };
+        let Ok(dated) = stream.into_any().downcast::<Dated>() else { return Break(()) };
+        let Ok(handed) = dated.into_inner().into_any().downcast::<Handed>() else { return Break(()) };
         let (stream, unread) = handed.into_parts();
         self.stream = Some(stream);
         self.unread = unread;

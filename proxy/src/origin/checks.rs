@@ -69,6 +69,7 @@ impl Check {
             headers: HeaderMap::new(),
             deadline,
             request_id: 0,
+            interim: None,
         };
         let fetched = timeout_at(deadline, self.origin.fetch(&request)).await;
         match fetched.unwrap_or(Err(OriginError::Timeout)) {

@@ -11,12 +11,17 @@ mod transfer;
 use std::{net::SocketAddr, path::Path, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
-use http::HeaderValue;
-use overfall_cache::origin::{Origin, OriginError, OriginRequest, OriginResponse};
+use http::{HeaderValue, StatusCode};
+use overfall_cache::{
+    engine::Interim,
+    fields,
+    origin::{Origin, OriginError, OriginRequest, OriginResponse},
+    stored::ResponseHead,
+};
 use pingora::{
     BError, ErrorType,
     connectors::{ConnectorOptions, http::Connector},
-    http::RequestHeader,
+    http::{RequestHeader, ResponseHeader},
     protocols::http::client::HttpSession,
     tls::{RootCertStore, load_ca_file_into_store, load_platform_certs_incl_env_into_store},
     upstreams::peer::{ALPN, HttpPeer},
@@ -96,7 +101,7 @@ impl HttpOrigin {
         let mut generation = 0;
         loop {
             let (mut session, peer, reused) = self.open(generation).await?;
-            match exchange(&mut session, wanted.clone()).await {
+            match exchange(&mut session, wanted.clone(), request.interim.as_ref()).await {
                 Ok(()) => return self.response(session, peer).await,
                 // the origin may close an idle connection just as we take it; another try costs nothing, a GET may
                 // be repeated (RFC 9110 section 9.2.2), and another generation has another pool
@@ -172,7 +177,11 @@ struct Broken {
 }
 
 /// Sends the request and reads the final response head.
-async fn exchange(session: &mut HttpSession, wanted: RequestHeader) -> Result<(), Broken> {
+async fn exchange(
+    session: &mut HttpSession,
+    wanted: RequestHeader,
+    interim: Option<&Interim>,
+) -> Result<(), Broken> {
     match session {
         HttpSession::H2(stream) => {
             stream.write_request_header(Box::new(wanted), true).map_err(|e| broken(&e))?
@@ -189,12 +198,19 @@ async fn exchange(session: &mut HttpSession, wanted: RequestHeader) -> Result<()
         match status {
             // a protocol that nobody asked for; and pingora reads an HTTP/2 head only once
             101 => return Err(refused("origin switched protocols unasked")),
-            100..=199 if is_http1 => {}
+            100..=199 if is_http1 => pass_on(session.response_header(), interim),
             100..=199 => return Err(refused("interim response instead of a final one")),
             _ => return Ok(()),
         }
     }
     Err(refused("too many interim responses"))
+}
+
+/// Hands an interim response on to the client; 100 was for us.
+fn pass_on(head: Option<&ResponseHeader>, interim: Option<&Interim>) {
+    if let (Some(head), Some(interim)) = (head.filter(|head| head.status != StatusCode::CONTINUE), interim) {
+        interim.send(ResponseHead { status: head.status, headers: fields::storable_response(&head.headers) });
+    }
 }
 
 fn refused(what: &str) -> Broken {

@@ -131,6 +131,7 @@ mod tests {
             headers: ::http::HeaderMap::new(),
             deadline: Instant::now() + within,
             request_id: 1,
+            interim: None,
         }
     }
 

@@ -60,6 +60,7 @@ impl Folder {
             headers: headers.collect(),
             deadline: Instant::now() + Duration::from_secs(5),
             request_id: 1,
+            interim: None,
         };
         self.origin.fetch(&request).await.unwrap()
     }

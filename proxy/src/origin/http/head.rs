@@ -113,7 +113,8 @@ fn contradicts_itself(head: &ResponseHead) -> bool {
 fn ambiguous_framing(head: &ResponseHeader, raw: &[u8]) -> Option<&'static str> {
     let mut encodings = head.headers.get_all(TRANSFER_ENCODING).iter();
     let encoding = encodings.next()?;
-    if encodings.next().is_some() || !encoding.as_bytes().eq_ignore_ascii_case(b"chunked") {
+    let is_chunked = encoding.as_bytes().eq_ignore_ascii_case(b"chunked");
+    if encodings.next().is_some() || !(is_chunked || is_meaningless(encoding)) {
         return Some("response has a transfer coding other than chunked");
     }
     if head.version != Version::HTTP_11 {
@@ -123,6 +124,15 @@ fn ambiguous_framing(head: &ResponseHeader, raw: &[u8]) -> Option<&'static str> 
     let names = lines.filter_map(|line| line.split(|byte| *byte == b':').next());
     let lengths = names.filter(|name| name.trim_ascii().eq_ignore_ascii_case(b"content-length"));
     (lengths.count() > 0).then_some("response has both content-length and transfer-encoding")
+}
+
+/// Whether a transfer coding is one that nobody knows, so that nothing can have been coded with it; such a body ends with
+/// its connection (RFC 9112 section 6.3). What resembles a known one is not believed to be another.
+fn is_meaningless(coding: &HeaderValue) -> bool {
+    let Ok(coding) = coding.to_str() else { return false };
+    let is_token = !coding.is_empty() && coding.bytes().all(|byte| byte.is_ascii_alphanumeric());
+    let coding = coding.to_ascii_lowercase();
+    is_token && !KNOWN_CODINGS.iter().any(|known| coding.contains(known))
 }
 
 fn has_bare_control(raw: &[u8]) -> bool {
@@ -139,6 +149,9 @@ fn connection_options(headers: &HeaderMap) -> Vec<String> {
 fn is_hop_by_hop(name: &HeaderName, nominated: &[String]) -> bool {
     HOP_BY_HOP.contains(name) || nominated.iter().any(|other| other == name.as_str())
 }
+
+/// Transfer codings of the registry (RFC 9112 section 7), also as parts of misspelled ones.
+const KNOWN_CODINGS: [&str; 6] = ["chunk", "compress", "deflate", "gzip", "identity", "trailers"];
 
 const CDN_LOOP: HeaderName = HeaderName::from_static("cdn-loop");
 

@@ -91,6 +91,7 @@ fn request(target: &str) -> OriginRequest {
         headers: HeaderMap::new(),
         deadline: Instant::now() + Duration::from_secs(10),
         request_id: 7,
+        interim: None,
     }
 }
 
@@ -227,7 +228,8 @@ async fn chunks_and_closes_end_cleanly() {
     let chunked =
         "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n2;x=y\r\nde\r\n0\r\nT: 1\r\n\r\n";
     let closed = "HTTP/1.1 200 OK\r\n\r\nabcde";
-    for reply in [chunked, closed] {
+    let meaningless = "HTTP/1.1 200 OK\r\nTransfer-Encoding: ABCDEF\r\n\r\nabcde";
+    for reply in [chunked, closed, meaningless] {
         let got = one(reply).await.unwrap();
         assert_eq!(got.body.length(), None);
         assert_eq!(whole(got.body).await.unwrap(), "abcde", "{reply}");
@@ -352,6 +354,9 @@ async fn malformed_heads_are_refused() {
         "HTTP/1.1 200 OK\r\nContent-Length: 2\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
         "HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n",
         "HTTP/1.1 200 OK\r\nTransfer-Encoding: identity\r\n\r\n",
+        "HTTP/1.1 200 OK\r\nTransfer-Encoding: xchunked\r\n\r\n",
+        "HTTP/1.1 200 OK\r\nTransfer-Encoding: abc;q=1\r\n\r\n",
+        "HTTP/1.1 200 OK\r\nContent-Length: 2\r\nTransfer-Encoding: abc\r\n\r\nok",
         "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
         "HTTP/1.0 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
         "HTTP/1.1 200 OK\r\nX-A: a\0b\r\nContent-Length: 0\r\n\r\n",

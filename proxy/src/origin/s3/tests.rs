@@ -74,6 +74,7 @@ fn request(path: &str, condition: Option<&str>) -> OriginRequest {
         headers: condition.into_iter().collect(),
         deadline: Instant::now() + Duration::from_secs(10),
         request_id: 1,
+        interim: None,
     }
 }
 
