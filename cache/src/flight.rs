@@ -416,3 +416,6 @@ impl Flights {
         self.len() == 0
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -18,6 +18,7 @@ mod browser;
 mod budget;
 mod cli;
 mod conformance;
+mod corpora;
 mod crash;
 mod dns;
 mod encodings;

@@ -36,6 +36,7 @@ use crate::{
     key::{Key, KeyHash},
     origin::{OriginRequest, OriginResponse},
     policy::Policy,
+    purge::Coverage,
     range::{self, Selection},
     slices, storability,
     stored::{Lifetime, ResponseHead, Stored, StoredRef},
@@ -63,7 +64,7 @@ pub(super) struct Errand {
 }
 
 impl Errand {
-    fn new(request: &Request, hash: KeyHash, stale: Option<StoredRef>) -> Self {
+    pub(super) fn new(request: &Request, hash: KeyHash, stale: Option<StoredRef>) -> Self {
         Self { request: request.clone(), hash, stale, range: None, interim: None }
     }
 }
@@ -157,14 +158,14 @@ impl Engine {
         }
     }
 
-    fn join(&self, key: &Key, hash: KeyHash) -> Role {
+    pub(super) fn join(&self, key: &Key, hash: KeyHash) -> Role {
         let position = self.purges.position();
         self.flights.join(hash, position, |began| {
             self.purges.covers_key_since(&key.site, &key.host, &key.target, began)
         })
     }
 
-    fn lead(self: &Arc<Self>, flight: Arc<Flight>, errand: Errand) {
+    pub(super) fn lead(self: &Arc<Self>, flight: Arc<Flight>, errand: Errand) {
         let lead = Lead { engine: Arc::clone(self), flight, hash: errand.hash };
         tokio::spawn(async move { lead.run(errand).await });
     }
@@ -354,7 +355,9 @@ impl Lead {
             self.flight.announce(Head::Failed(Arc::new(busy())));
             return;
         };
-        let mut stale = errand.stale.clone();
+        // found before a purge that this flight claims to have seen: a 304 must not revive it
+        let is_dead = |stale: &StoredRef| self.engine.purges.coverage(stale) == Coverage::Dead;
+        let mut stale = errand.stale.clone().filter(|stale| !is_dead(stale));
         loop {
             let asked = self.engine.clock.now();
             let request = &errand.request;

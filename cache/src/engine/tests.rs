@@ -14,11 +14,12 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 use parking_lot::Mutex;
 use tokio::sync::{Notify, mpsc};
 
-use super::{Answer, Engine, EngineLimits, EngineParts, Request, Served, Unanswered};
+use super::{Answer, Engine, EngineLimits, EngineParts, Request, Served, Unanswered, fetch::Errand};
 use crate::{
     body::{Body, BodyError},
     clock::{ManualClock, Millis},
     encoding::Accepted,
+    flight::Role,
     key::Key,
     origin::{Origin, OriginError, OriginRequest, OriginResponse},
     policy::Policy,
@@ -29,6 +30,7 @@ use crate::{
 };
 
 mod memory_hit;
+mod model;
 mod simulation;
 mod sliced;
 mod time;
@@ -407,6 +409,27 @@ async fn a_hard_purge_removes_and_beats_a_fill_in_flight() {
     let after = origin("o", |_, _| ok(&[("cache-control", "max-age=10")], "new"));
     assert_eq!(text(world.get("/a", &[Arc::clone(&after)]).await.unwrap()).await, "new");
     assert_eq!(calls(&after), 1);
+}
+
+#[tokio::test]
+async fn what_was_found_before_a_purge_is_not_validated_after_it() {
+    let world = World::new().await;
+    let origin = origin("o", |n, request| {
+        assert!(!request.headers.contains_key("if-none-match"), "a 304 would revive what was purged");
+        ok(&[("cache-control", "max-age=1"), ("etag", "\"v1\"")], if n == 0 { "old" } else { "new" })
+    });
+    drop(text(world.get("/a", &[Arc::clone(&origin)]).await.unwrap()).await);
+    let request = request("/a", &[Arc::clone(&origin)], &[]);
+    let hash = request.key.hash();
+    let found = world.engine.hybrid.memory(&request.key, hash).unwrap();
+    world.purge(Selector::Url { host: "h.example".to_owned(), target: "/a".to_owned() }, Mode::Hard);
+    let Role::Leader(flight) = world.engine.join(&request.key, hash) else { panic!("nobody fetches") };
+    world.engine.lead(flight, Errand::new(&request, hash, Some(found)));
+    while world.engine.fetches() > 0 {
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(text(world.get("/a", &[Arc::clone(&origin)]).await.unwrap()).await, "new");
+    assert_eq!(calls(&origin), 2);
 }
 
 #[tokio::test]

@@ -2,12 +2,14 @@
 
 use std::time::Duration;
 
+use futures_util::StreamExt as _;
 use tokio::time::{Instant, advance, sleep};
 
 use super::{
-    Arc, Body, Bytes, OriginError, Scripted, Served, World, calls, drip_origin, dripping, ok, origin,
+    Arc, Body, Bytes, OriginError, Role, Scripted, Served, World, calls, drip_origin, dripping, ok, origin,
     request, text,
 };
+use crate::flight::Head;
 
 /// How long a fill goes on without readers, from its next byte on.
 const ABANDONED: Duration = Duration::from_secs(10);
@@ -51,6 +53,23 @@ async fn an_abandoned_fill_that_hangs_ends_too() {
     advance(ABANDONED + Duration::from_secs(1)).await;
     settle().await;
     assert_eq!(world.engine.fetches(), 0, "it waits for a byte that nobody wants");
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_meets_an_abandoned_fill_sees_it_broken_off() {
+    let world = World::new().await;
+    let (sender, body) = dripping();
+    let origin = drip_origin(KEPT, body);
+    ask_and_leave(&world, &origin).await;
+    sender.send(Ok(Bytes::from_static(b"half"))).unwrap();
+    let asked = request("/a", &[origin], &[]);
+    let Role::Follower(flight) = world.engine.join(&asked.key, asked.key.hash()) else { panic!("it flies") };
+    let Head::Growing(growing) = flight.head().await else { panic!("it grows") };
+    sleep(ABANDONED * 2).await;
+    assert_eq!(world.engine.fetches(), 0);
+    let mut reader = growing.reader().unwrap();
+    assert_eq!(reader.next().await.unwrap().unwrap(), "half");
+    assert!(reader.next().await.unwrap().is_err(), "half a body looks whole");
 }
 
 #[tokio::test(start_paused = true)]
