@@ -25,8 +25,8 @@ build: ## release binary: target/release/overfall
 bench: ## micro-benchmarks
 	cargo bench --locked --package overfall --benches
 
-bench-http: ## hits over HTTP beside nginx
-	@tests/install/packages.sh nginx=nginx-light wrk=wrk curl=curl taskset=util-linux python3=python3-minimal && exec benches/load/run.sh
+bench-http: ## hits over HTTP beside nginx and Varnish
+	@tests/install/packages.sh nginx=nginx-light varnishd=varnish wrk=wrk h2load=nghttp2-client curl=curl taskset=util-linux python3=python3-minimal && exec benches/load/run.sh
 
 clean: ## remove what was built
 	cargo clean

@@ -95,6 +95,14 @@ fn memory_hit(bencher: Bencher<'_, '_>, bytes: usize) {
     });
 }
 
+/// The same without a request of its own: what the connection loop does for a hit.
+#[divan::bench(args = [1024, 32 * 1024])]
+fn memory_hit_at_once(bencher: Bencher<'_, '_>, bytes: usize) {
+    let runtime = Runtime::new().unwrap();
+    let (engine, request) = runtime.block_on(warm(bytes));
+    bencher.bench_local(|| engine.memory_hit(request.key.borrowed(), Some(b"gzip, br")).unwrap());
+}
+
 #[divan::bench]
 fn key_hash(bencher: Bencher<'_, '_>) {
     let runtime = Runtime::new().unwrap();

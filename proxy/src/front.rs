@@ -93,3 +93,6 @@ fn client_of(stream: &Stream) -> Option<IpAddr> {
     let digest = stream.get_socket_digest()?;
     digest.peer_addr()?.as_inet().map(|address| address.ip())
 }
+
+#[cfg(test)]
+mod tests;

@@ -3,7 +3,7 @@
 //! GET and HEAD are answered by the cache engine from `request_filter`; everything else goes through pingora's proxying
 //! to the site's first HTTP origin.
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -61,8 +61,6 @@ const UNKEYED: [&str; 15] = [
     "x-real-ip",
     "x-rewrite-url",
 ];
-/// A client must take bytes within this time.
-const WRITE_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// One node's data plane as pingora sees it.
 pub struct Edge {
@@ -95,7 +93,7 @@ impl Edge {
             shadow::repeat(route, &request.method, &ctx.host, &ctx.target, &request.headers, ctx.request_id);
         }
         ctx.cache_status = head.headers.get("cache-status").and_then(|v| v.to_str().ok()).map(str::to_owned);
-        session.as_downstream_mut().set_write_timeout(Some(WRITE_TIMEOUT));
+        session.as_downstream_mut().set_write_timeout(Some(self.node.limits().stall));
         response::write(session, &head, body).await?;
         Ok(true)
     }

@@ -1,6 +1,6 @@
 //! Clients that take their time, by accident or on purpose: each holds one connection, and not for long.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use overfall_test_support::{
     DEADLINE, Origin, Reply, Settings,
@@ -26,7 +26,7 @@ async fn a_head_that_never_ends_is_refused_however_it_comes() {
     let lone = edge(&origin, "head_deadline = \"300ms\"").await;
     let mut raw = Raw::connect(lone.node.http).await;
     raw.send(format!("GET /a HTTP/1.1\r\nHost: {HOST}\r\nX-A: ")).await;
-    let began = Instant::now();
+    let began = tokio::time::Instant::now();
     let answer = loop {
         // a byte now and then must not buy more time
         raw.send("b").await;

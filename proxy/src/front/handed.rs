@@ -292,11 +292,16 @@ mod tests {
         let (mut handed, mut client) = super::tests::handed("", Framing::Length(u64::MAX));
         assert_eq!(exactly(&mut handed, HEAD.len()).await, HEAD);
         let mut seconds = 0;
-        while handed.read_u8().now_or_never().is_none() && seconds < 100 {
+        assert!(handed.read_u8().now_or_never().is_none());
+        while seconds < 100 {
             advance(Duration::from_secs(1)).await;
             seconds += 1;
+            if handed.read_u8().now_or_never().is_some() {
+                break;
+            }
             client.write_u8(b'x').await.unwrap();
             handed.read_u8().await.unwrap();
+            assert!(handed.read_u8().now_or_never().is_none());
         }
         assert!(
             (30..40).contains(&seconds),
