@@ -12,6 +12,11 @@ use std::sync::{
 /// Part of a budget kept for what nobody counts (allocator, connections, indexes): a sixteenth, up to this many bytes.
 const RESERVE_BYTES_MAX: u64 = 32 * 1024 * 1024;
 const RESERVE_SHARE: u64 = 16;
+/// What growing bodies took lately stays lent up to this share of the budget: they come in pieces from the allocator, and
+/// it keeps what it has been given.
+const LATELY_SHARE: u64 = 4;
+/// With each body that has grown, this part of it is given back.
+const LATELY_DECAY: u64 = 1024;
 
 /// Bytes of memory that a node may use for bodies, and how many are lent out of the memory tier.
 ///
@@ -27,13 +32,20 @@ const RESERVE_SHARE: u64 = 16;
 pub struct Budget {
     bytes: u64,
     lent: AtomicU64,
+    growing: AtomicU64,
+    growing_lately: AtomicU64,
 }
 
 impl Budget {
     /// A budget of this many bytes.
     #[must_use]
     pub fn new(bytes: u64) -> Arc<Self> {
-        Arc::new(Self { bytes, lent: AtomicU64::new(0) })
+        Arc::new(Self {
+            bytes,
+            lent: AtomicU64::new(0),
+            growing: AtomicU64::new(0),
+            growing_lately: AtomicU64::new(0),
+        })
     }
 
     /// Its size in bytes.
@@ -48,10 +60,12 @@ impl Budget {
         self.bytes - (self.bytes / RESERVE_SHARE).min(RESERVE_BYTES_MAX)
     }
 
-    /// Bytes lent at this moment.
+    /// Bytes lent at this moment, with what the allocator keeps of bodies that grew lately.
     #[must_use]
     pub fn lent(&self) -> u64 {
-        self.lent.load(Ordering::Relaxed)
+        let growing = self.growing.load(Ordering::Relaxed);
+        let lately = self.growing_lately.load(Ordering::Relaxed).min(self.bytes / LATELY_SHARE);
+        self.lent.load(Ordering::Relaxed).saturating_add(growing.max(lately))
     }
 
     /// A share of the budget in bytes, for bounds: the whole divided by `parts`, at most `bytes_max`.
@@ -65,6 +79,42 @@ impl Budget {
     pub fn lend(self: &Arc<Self>, bytes: u64) -> Loan {
         self.lent.fetch_add(bytes, Ordering::Relaxed);
         Loan { budget: Arc::clone(self), bytes }
+    }
+
+    /// A loan of nothing yet, for a body that grows.
+    #[must_use]
+    pub fn grow(self: &Arc<Self>) -> Growth {
+        Growth { budget: Arc::clone(self), bytes: 0 }
+    }
+}
+
+/// A growing body's share of the budget; given back when dropped.
+#[derive(Debug)]
+pub struct Growth {
+    budget: Arc<Budget>,
+    bytes: u64,
+}
+
+impl Growth {
+    /// Bytes so far.
+    #[must_use]
+    pub const fn bytes(&self) -> u64 {
+        self.bytes
+    }
+
+    /// Lends more bytes.
+    pub fn add(&mut self, bytes: u64) {
+        self.bytes += bytes;
+        let growing = self.budget.growing.fetch_add(bytes, Ordering::Relaxed) + bytes;
+        self.budget.growing_lately.fetch_max(growing, Ordering::Relaxed);
+    }
+}
+
+impl Drop for Growth {
+    fn drop(&mut self) {
+        self.budget.growing.fetch_sub(self.bytes, Ordering::Relaxed);
+        let lately = &self.budget.growing_lately;
+        lately.update(Ordering::Relaxed, Ordering::Relaxed, |lately| lately - lately.div_ceil(LATELY_DECAY));
     }
 }
 
@@ -115,6 +165,24 @@ mod tests {
         assert_eq!((a.bytes(), b.bytes(), budget.lent()), (20, 5, 25));
         drop(a);
         assert_eq!(budget.lent(), 5);
+    }
+
+    #[test]
+    fn what_grew_lately_stays_lent_for_a_while() {
+        let budget = Budget::new(1 << 20);
+        let grow = |bytes| {
+            let mut growth = budget.grow();
+            growth.add(bytes);
+            growth
+        };
+        let large = grow(500_000);
+        assert_eq!(budget.lent(), 500_000);
+        drop(large);
+        assert_eq!(budget.lent(), 1 << 18, "a share of the budget at most");
+        for _ in 0..10_000 {
+            drop(grow(1000));
+        }
+        assert!((999..3000).contains(&budget.lent()), "{}", budget.lent());
     }
 
     #[test]

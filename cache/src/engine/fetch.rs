@@ -27,7 +27,7 @@ use super::{
 };
 use crate::{
     body::{Body, BodyError, BodyStream},
-    budget::Loan,
+    budget::Growth,
     cache_control::{self, RequestDirectives},
     clock::Millis,
     encoding, fields,
@@ -623,16 +623,16 @@ impl Drop for EndGuard<'_> {
 /// Counts the bytes of one growing body into the node's total for as long as it grows.
 pub(super) struct Filling<'a> {
     engine: &'a Engine,
-    loan: Loan,
+    growth: Growth,
 }
 
 impl<'a> Filling<'a> {
     pub(super) fn new(engine: &'a Engine) -> Self {
-        Self { engine, loan: engine.hybrid.budget().lend(0) }
+        Self { engine, growth: engine.hybrid.budget().grow() }
     }
 
     pub(super) fn add(&mut self, bytes: u64) {
-        self.loan.add(bytes);
+        self.growth.add(bytes);
         self.engine.counters.filling_bytes.fetch_add(bytes, Ordering::Relaxed);
         self.engine.hybrid.make_room();
     }
@@ -640,7 +640,7 @@ impl<'a> Filling<'a> {
 
 impl Drop for Filling<'_> {
     fn drop(&mut self) {
-        self.engine.counters.filling_bytes.fetch_sub(self.loan.bytes(), Ordering::Relaxed);
+        self.engine.counters.filling_bytes.fetch_sub(self.growth.bytes(), Ordering::Relaxed);
     }
 }
 

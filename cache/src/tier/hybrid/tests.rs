@@ -166,6 +166,27 @@ async fn a_killed_process_leaves_what_it_had_written() {
 }
 
 #[tokio::test]
+async fn thousands_of_responses_are_found_soon_after_a_restart() {
+    let root = TempDir::new().unwrap();
+    let hybrid = open_with(root.path(), 64 << 20).await;
+    for n in 0..6000 {
+        insert(&hybrid, &format!("/{n}"), body(n, 500));
+        if n % 1000 == 999 {
+            flush(&hybrid).await;
+        }
+    }
+    hybrid.close().await;
+    drop(hybrid);
+    let began = tokio::time::Instant::now();
+    let hybrid = open_with(root.path(), 64 << 20).await;
+    assert_eq!(get(&hybrid, "/7").await, Ok(Some(body(7, 500))));
+    assert!(began.elapsed() < Duration::from_secs(2), "{:?} until the first hit", began.elapsed());
+    for n in 0..6000 {
+        assert_eq!(get(&hybrid, &format!("/{n}")).await, Ok(Some(body(n, 500))), "/{n}");
+    }
+}
+
+#[tokio::test]
 async fn a_killed_process_can_go_on_writing_next_time() {
     let (root, copied) = (TempDir::new().unwrap(), TempDir::new().unwrap());
     let hybrid = open(root.path()).await;

@@ -21,7 +21,7 @@ async fn harmed_blocks_never_give_a_wrong_byte() {
     hybrid.close().await;
     drop(hybrid);
     let used: Vec<PathBuf> = blocks(root.path()).into_iter().filter(|file| is_used(file)).collect();
-    let mut lost = [0; KINDS as usize];
+    let mut lost = vec![0; usize::try_from(KINDS).unwrap()];
     for round in 0..ROUNDS {
         let copied = TempDir::new().unwrap();
         copy(root.path(), copied.path());
