@@ -23,7 +23,7 @@ use tokio::time::{Instant, timeout_at};
 
 use self::{
     breaker::Outcome,
-    health::{Health, Permit},
+    health::{Change, Health, Permit},
 };
 
 use crate::{
@@ -221,7 +221,7 @@ impl Step {
         let permit = self.admit()?;
         let began = Instant::now();
         let result = self.send(request, began + self.head_timeout).await;
-        settle(permit, request, &result);
+        self.settle(permit, request, &result);
         result
     }
 
@@ -235,7 +235,7 @@ impl Step {
         let began = Instant::now();
         let deadline = began + self.head_timeout;
         let result = self.send(request, deadline).await;
-        settle(permit, request, &result);
+        self.settle(permit, request, &result);
         let outcome = match &result {
             Ok(response) => AttemptOutcome::Status(response.head.status),
             Err(error) => AttemptOutcome::Failed(error.clone()),
@@ -259,6 +259,22 @@ impl Step {
         timeout_at(deadline, self.origin.fetch(&asked)).await.unwrap_or(Err(OriginError::Timeout))
     }
 
+    fn settle(
+        &self,
+        permit: Option<Permit>,
+        request: &OriginRequest,
+        result: &Result<OriginResponse, OriginError>,
+    ) {
+        let origin = self.origin.name();
+        match permit.and_then(|permit| permit.settle(judge(request, result), Instant::now())) {
+            Some(Change::LeftAlone) => {
+                tracing::warn!(origin, "origin failed several times in a row and is left alone for a while");
+            }
+            Some(Change::Back) => tracing::info!(origin, "origin answers again"),
+            None => {}
+        }
+    }
+
     fn passed_over(&self, error: OriginError) -> Attempt {
         let outcome = AttemptOutcome::Failed(error);
         Attempt { origin: self.origin.name().to_owned(), outcome, took_ms: 0 }
@@ -266,12 +282,6 @@ impl Step {
 
     fn fetched(&self, response: OriginResponse, failure: Failure) -> Fetched {
         Fetched { origin: self.origin.name().to_owned(), response, attempts: failure.attempts }
-    }
-}
-
-fn settle(permit: Option<Permit>, request: &OriginRequest, result: &Result<OriginResponse, OriginError>) {
-    if let Some(permit) = permit {
-        permit.settle(judge(request, result), Instant::now());
     }
 }
 

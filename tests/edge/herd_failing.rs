@@ -1,9 +1,9 @@
 //! A herd at a failing object: everybody hears of the failure soon, and the origin is hardly asked.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use overfall_test_support::{Answer, Origin, Reply, Settings};
-use tokio::task::JoinSet;
+use tokio::{task::JoinSet, time::Instant};
 
 use crate::{Lone, lone};
 

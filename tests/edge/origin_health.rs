@@ -1,8 +1,9 @@
 //! Active checks take an origin out and bring it back; an origin that is slow does not hold what is stored.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use overfall_test_support::{DEADLINE, Origin, Reply, Settings, wait_until};
+use tokio::time::Instant;
 
 use crate::{Lone, lone};
 

@@ -74,7 +74,7 @@ async fn a_standby_that_hangs_or_is_gone_delays_nobody() {
     }
     let lone = lone(&settings(&app, &standby.url(), "100%")).await;
     let client = lone.node.client();
-    let began = std::time::Instant::now();
+    let began = tokio::time::Instant::now();
     for path in &paths {
         client.get(&lone.node.url(path)).await.expect(200);
     }

@@ -115,15 +115,29 @@ impl Health {
         self.openings.load(Relaxed)
     }
 
-    fn settle(&self, pass: Pass, outcome: Outcome, now: Instant) {
-        let Some(breaker) = &self.breaker else { return };
-        let mut breaker = breaker.lock();
-        let before = breaker.open_until(now);
+    fn settle(&self, pass: Pass, outcome: Outcome, now: Instant) -> Option<Change> {
+        let mut breaker = self.breaker.as_ref()?.lock();
+        let before = breaker.state(now);
         breaker.settle(pass, outcome, now);
-        if before.is_none() && breaker.open_until(now).is_some() {
+        let after = breaker.state(now);
+        if before != BreakerState::Open && after == BreakerState::Open {
             self.openings.fetch_add(1, Relaxed);
         }
+        match (before, after) {
+            (BreakerState::Closed, BreakerState::Open) => Some(Change::LeftAlone),
+            (BreakerState::Open | BreakerState::HalfOpen, BreakerState::Closed) => Some(Change::Back),
+            _ => None,
+        }
     }
+}
+
+/// A turn for the worse or the better.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Change {
+    /// The breaker opened; openings after a failed probe are no change.
+    LeftAlone,
+    /// The breaker closed.
+    Back,
 }
 
 /// Leave to ask an origin once.
@@ -136,10 +150,10 @@ pub struct Permit {
 }
 
 impl Permit {
-    /// Notes what came of the attempt.
-    pub fn settle(mut self, outcome: Outcome, now: Instant) {
+    /// Notes what came of the attempt. Says so when that changed what is believed of the origin.
+    pub fn settle(mut self, outcome: Outcome, now: Instant) -> Option<Change> {
         self.is_settled = true;
-        self.health.settle(self.pass, outcome, now);
+        self.health.settle(self.pass, outcome, now)
     }
 }
 
@@ -168,7 +182,7 @@ mod tests {
         assert_eq!(health.admit(now).unwrap_err(), OriginError::Unhealthy);
         assert_eq!(health.view(now).as_str(), "unhealthy");
         health.set_failing_checks(false);
-        health.admit(now).unwrap().settle(Outcome::Broken, now);
+        assert_eq!(health.admit(now).unwrap().settle(Outcome::Broken, now), Some(Change::LeftAlone));
         assert_eq!(health.admit(now).unwrap_err(), OriginError::BreakerOpen);
         assert_eq!((health.view(now).as_str(), health.openings()), ("open", 1));
     }
@@ -182,7 +196,7 @@ mod tests {
         let probe = health.admit(later).unwrap();
         assert_eq!(health.admit(later).unwrap_err(), OriginError::BreakerOpen);
         drop(probe);
-        assert!(health.admit(later).is_ok());
+        assert_eq!(health.admit(later).unwrap().settle(Outcome::Answered, later), Some(Change::Back));
     }
 
     #[test]

@@ -1,9 +1,11 @@
 //! An HTTP origin, over pingora's connector: pool, TLS, HTTP/2 by ALPN.
 //!
 //! One fetch is a GET: resolve, connect (or reuse), send, read the head by the deadline, hand the body on as it comes. A
-//! pooled connection that turns out to be dead is replaced once; a connect failure moves on to the next address. It
-//! refuses heads that are malformed or too large and bodies that end early, and never follows redirects.
+//! pooled connection that turns out to be dead is replaced once, within a [`budget`]; an address that fails or
+//! is slow to connect has the next one tried. It refuses heads that are malformed or too large and bodies that end
+//! early, and never follows redirects.
 
+mod budget;
 mod head;
 mod resolve;
 mod transfer;
@@ -11,6 +13,7 @@ mod transfer;
 use std::{net::SocketAddr, path::Path, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
+use futures_util::{StreamExt as _, stream::FuturesUnordered};
 use http::{HeaderValue, StatusCode};
 use overfall_cache::{
     engine::Interim,
@@ -18,6 +21,7 @@ use overfall_cache::{
     origin::{Origin, OriginError, OriginRequest, OriginResponse},
     stored::ResponseHead,
 };
+use parking_lot::Mutex;
 use pingora::{
     BError, ErrorType,
     connectors::{ConnectorOptions, http::Connector},
@@ -26,15 +30,19 @@ use pingora::{
     tls::{RootCertStore, load_ca_file_into_store, load_platform_certs_incl_env_into_store},
     upstreams::peer::{ALPN, HttpPeer},
 };
-use tokio::time::{Instant, timeout_at};
+use tokio::time::{Instant, sleep_until, timeout_at};
 
 use self::{
+    budget::Budget,
     resolve::Resolver,
     transfer::{IDLE, Transfer},
 };
 use super::OriginSetupError;
 
 type Pool = Connector;
+
+/// A connection, whether it was used before, and where it leads.
+type Connected = (HttpSession, HttpPeer, bool, SocketAddr);
 
 /// Where an HTTP origin is.
 #[derive(Debug, Clone)]
@@ -60,6 +68,7 @@ pub struct HttpOrigin {
     server_name: String,
     pool: Arc<Pool>,
     resolver: Resolver,
+    budget: Mutex<Budget>,
     connect_timeout: Duration,
     head_timeout: Duration,
     read_timeout: Duration,
@@ -90,6 +99,7 @@ impl HttpOrigin {
             server_name,
             pool: Arc::new(Connector::new(Some(options))),
             resolver: Resolver::new(place.host, place.port),
+            budget: Mutex::new(Budget::new(Instant::now())),
             connect_timeout: config.connect_timeout,
             head_timeout: config.head_timeout,
             read_timeout: config.read_timeout,
@@ -99,38 +109,60 @@ impl HttpOrigin {
     async fn attempt(&self, request: &OriginRequest) -> Result<OriginResponse, OriginError> {
         let wanted = head::request(request, self.host.as_ref(), &self.path)?;
         let mut generation = 0;
+        self.budget.lock().earn(Instant::now());
         loop {
             let (mut session, peer, reused) = self.open(generation).await?;
             match exchange(&mut session, wanted.clone(), request.interim.as_ref()).await {
                 Ok(()) => return self.response(session, peer).await,
                 // the origin may close an idle connection just as we take it; another try costs nothing, a GET may
                 // be repeated (RFC 9110 section 9.2.2), and another generation has another pool
-                Err(Broken { in_transport: true, .. }) if reused && generation < REPLACEMENTS_MAX => {
-                    generation += 1
+                Err(Broken { in_transport: true, .. })
+                    if reused
+                        && generation < REPLACEMENTS_MAX
+                        && self.budget.lock().spend(Instant::now()) =>
+                {
+                    generation += 1;
                 }
                 Err(Broken { error, .. }) => return Err(error),
             }
         }
     }
 
-    /// A connection to the first address that gives one, and whether it was used before.
+    /// A connection to an address that gives one, and whether it was used before. The next address is tried when one
+    /// fails, and beside it when it takes long (RFC 8305 section 5); what comes second is dropped.
     async fn open(&self, generation: u64) -> Result<(HttpSession, HttpPeer, bool), OriginError> {
         let addresses = self.resolver.addresses(self.connect_timeout).await?;
         let several = addresses.len() > 1;
+        let mut rest = addresses.into_iter();
+        let mut running = FuturesUnordered::new();
         let mut last = OriginError::Resolve(format!("{}: no address", self.server_name));
-        for address in addresses {
-            let peer = self.peer(address, generation);
-            match self.pool.get_http_session(&peer).await {
-                Ok((session, reused)) => {
+        running.extend(rest.next().map(|address| self.connect(address, generation)));
+        while !running.is_empty() {
+            let next = tokio::select! {
+                connected = running.next() => connected,
+                () = sleep_until(Instant::now() + HEAD_START), if !rest.as_slice().is_empty() => None,
+            };
+            match next {
+                Some(Ok((session, peer, reused, address))) => {
                     if several && !reused {
-                        self.resolver.prefer(address).await;
+                        self.resolver.prefer(address);
                     }
                     return Ok((session, peer, reused));
                 }
-                Err(error) => last = connect_error(address, &error),
+                Some(Err(error)) => last = error,
+                None => {}
             }
+            running.extend(rest.next().map(|address| self.connect(address, generation)));
         }
         Err(last)
+    }
+
+    async fn connect(&self, address: SocketAddr, generation: u64) -> Result<Connected, OriginError> {
+        let peer = self.peer(address, generation);
+        match self.pool.get_http_session(&peer).await {
+            Ok((session, reused)) => Ok((session, peer, reused, address)),
+            Err(error) => Err(connect_error(address, &error)),
+        }
     }
 
     fn peer(&self, address: SocketAddr, generation: u64) -> HttpPeer {
@@ -280,6 +312,8 @@ fn system_roots(config: &overfall_config::Origin) -> Result<(), OriginSetupError
 pub const CDN_ID: &str = "overfall";
 /// Idle connections kept per origin.
 const POOL_MAX: usize = 128;
+/// An address that has not taken a connection by then has the next one tried beside it.
+const HEAD_START: Duration = Duration::from_millis(250);
 /// Fresh connections tried after a dead one from the pool.
 const REPLACEMENTS_MAX: u64 = 1;
 /// Interim (1xx) responses before the final one.

@@ -394,6 +394,38 @@ async fn the_next_address_is_tried_and_remembered() {
     }
 }
 
+/// An address that neither takes nor refuses connections: its queue is full.
+async fn silent() -> (SocketAddr, TcpListener, Vec<TcpStream>) {
+    let socket = tokio::net::TcpSocket::new_v4().unwrap();
+    socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    let listener = socket.listen(1).unwrap();
+    let address = listener.local_addr().unwrap();
+    let mut queued = Vec::new();
+    while let Ok(Ok(stream)) =
+        tokio::time::timeout(Duration::from_millis(200), TcpStream::connect(address)).await
+    {
+        queued.push(stream);
+        assert!(queued.len() < 100, "this system queues without end");
+    }
+    (address, listener, queued)
+}
+
+#[tokio::test]
+async fn an_address_that_is_slow_to_connect_costs_a_head_start_only() {
+    let ok = write("HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\nok");
+    let (address, _played) = scripted(vec![vec![Act::Read, ok]]).await;
+    let (silent, _listener, _queued) = silent().await;
+    let named = Resolver::with_known("origin.invalid", vec![silent, address]).await;
+    let origin = HttpOrigin { resolver: named, ..origin(address) };
+    let began = Instant::now();
+    origin.fetch(&request("/")).await.unwrap();
+    assert!(
+        began.elapsed() < Duration::from_secs(4),
+        "the whole connect timeout is 5 s: {:?}",
+        began.elapsed()
+    );
+}
+
 #[tokio::test]
 async fn setup_names_what_is_wrong() {
     crate::tls::install_provider();
