@@ -100,7 +100,9 @@ fn memory_hit(bencher: Bencher<'_, '_>, bytes: usize) {
 fn memory_hit_at_once(bencher: Bencher<'_, '_>, bytes: usize) {
     let runtime = Runtime::new().unwrap();
     let (engine, request) = runtime.block_on(warm(bytes));
-    bencher.bench_local(|| engine.memory_hit(request.key.borrowed(), Some(b"gzip, br"), &request.policy).unwrap());
+    bencher.bench_local(|| {
+        engine.memory_hit(request.key.borrowed(), Some(b"gzip, br"), &request.policy).unwrap()
+    });
 }
 
 #[divan::bench]

@@ -39,6 +39,7 @@ mod failures;
 mod fetch;
 mod invalidate;
 mod last_good;
+mod lead;
 mod lookup;
 mod memory_hit;
 mod part;

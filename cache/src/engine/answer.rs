@@ -3,17 +3,23 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
+use futures_util::StreamExt as _;
 use http::{HeaderValue, Method, header};
+use tokio::sync::OwnedSemaphorePermit;
 
-use super::{Answer, Engine, Provenance, Request, Served, Trace};
+use super::{Answer, Engine, Provenance, Request, Served, Trace, part};
 use crate::{
-    body::Body,
+    body::{Body, BodyStream},
+    clock::Millis,
     encoding::{self, Choice, Coding},
+    fields,
+    flight::Growing,
     freshness,
     key::Key,
-    range,
+    range::{self, Selection},
     stored::{Kind, Position, ResponseHead, Scopes, StoredRef},
     validation::{self, Condition},
+    waterfall::Fetched,
 };
 
 impl Engine {
@@ -97,4 +103,107 @@ pub(super) fn respond(request: &Request, head: &ResponseHead, body: &Bytes) -> (
 pub(super) const fn served(mut trace: Trace, served: Served) -> Trace {
     trace.served = served;
     trace
+}
+
+impl Engine {
+    /// The same answer without the origin's coding, for a client that does not take it. Waits for the whole body; one that
+    /// breaks off meanwhile stays an error.
+    pub(super) async fn undone(&self, request: &Request, answer: Answer) -> Answer {
+        let Answer { head, body, trace, source } = answer;
+        let coding =
+            encoding::undoing(request.accepted, &head.headers).filter(|_| request.policy.compress.is_some());
+        let Some(coding) = coding.filter(|_| matches!(body, Body::Stream { .. })) else {
+            return Answer { head, body, trace, source };
+        };
+        let whole = body.collect(self.limits.object_bytes_max).await;
+        let (head, body) = match whole {
+            Ok(coded) => match self.undo(coded.clone(), coding).await {
+                Some(plain) => respond(request, &encoding::plain_head(&head), &plain),
+                None => respond(request, &head, &coded),
+            },
+            Err(error) => (head, Body::failed(error)),
+        };
+        Answer { head, body, trace, source }
+    }
+}
+
+pub(super) fn answer_growing(
+    request: &Request,
+    growing: &Arc<Growing>,
+    kept: Option<BodyStream>,
+    now: Millis,
+    trace: &Trace,
+) -> Option<Answer> {
+    let age_ms = freshness::age_ms(&growing.about.lifetime, now);
+    let mut trace = served(trace.clone(), Served::Fetched);
+    trace.stored = true;
+    trace.attempts = Arc::new(growing.about.origins.attempts.clone());
+    let fresh_ms = growing.about.lifetime.fresh_ms;
+    trace.ttl_ms =
+        i64::try_from(fresh_ms).unwrap_or(i64::MAX).saturating_sub(i64::try_from(age_ms).unwrap_or(i64::MAX));
+    let source = Some(provenance(&request.key, growing.about.position, &growing.about.scopes));
+    let age = HeaderValue::from(age_ms / 1000);
+    if validation::client_condition(&request.headers, &growing.about.head, &request.method)
+        == Condition::NotModified
+    {
+        let mut head = validation::not_modified_head(&growing.about.head);
+        head.headers.insert(header::AGE, age);
+        return Some(Answer { head, body: Body::empty(), trace, source });
+    }
+    if let Some(length) = growing.about.length.filter(|_| request.method == Method::GET) {
+        match range::select(&request.headers, &growing.about.head, length) {
+            Selection::One(span) => {
+                let mut head = range::one_head(&growing.about.head, span, length)?;
+                head.headers.insert(header::AGE, age);
+                let body = part::cut(kept.or_else(|| growing.reader())?, 0, span);
+                return Some(Answer { head, body, trace, source });
+            }
+            Selection::Unsatisfiable => {
+                let mut head = range::unsatisfiable(&growing.about.head, length);
+                head.headers.insert(header::AGE, age);
+                return Some(Answer { head, body: Body::empty(), trace, source });
+            }
+            Selection::Whole | Selection::Many(_) => {}
+        }
+    }
+    let mut head = growing.about.head.clone();
+    head.headers.insert(header::AGE, age);
+    if let Some(length) = growing.about.length {
+        head.headers.insert(header::CONTENT_LENGTH, HeaderValue::from(length));
+    }
+    if request.method == Method::HEAD {
+        return Some(Answer { head, body: Body::empty(), trace, source });
+    }
+    let body = Body::Stream { length: growing.about.length, stream: kept.or_else(|| growing.reader())? };
+    Some(Answer { head, body, trace, source })
+}
+
+/// An unshareable response for the client that asked.
+pub(super) fn pass(request: &Request, fetched: Fetched, mut trace: Trace, reason: &'static str) -> Answer {
+    trace.attempts = Arc::new(fetched.attempts);
+    trace.reason = Some(reason);
+    let source = fetched.response.provenance;
+    let mut head = ResponseHead {
+        status: fetched.response.head.status,
+        headers: fields::storable_response(&fetched.response.head.headers),
+    };
+    if let Some(length) = fetched.response.body.length() {
+        head.headers.insert(header::CONTENT_LENGTH, HeaderValue::from(length));
+    }
+    let body = if request.method == Method::HEAD { Body::empty() } else { fetched.response.body.exact() };
+    Answer { head, body, trace: served(trace, Served::Passed), source }
+}
+
+/// Keeps a fetch permit until the body has ended or was dropped.
+pub(super) fn hold_while_streaming(body: Body, permit: OwnedSemaphorePermit) -> Body {
+    match body {
+        Body::Full(bytes) => Body::Full(bytes),
+        Body::Stream { length, stream } => {
+            let held = stream.map(move |chunk| {
+                let _permit = &permit;
+                chunk
+            });
+            Body::Stream { length, stream: Box::pin(held) }
+        }
+    }
 }

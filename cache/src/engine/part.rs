@@ -8,8 +8,9 @@ use tokio::sync::OwnedSemaphorePermit;
 
 use super::{
     Request,
+    answer::hold_while_streaming,
     draft::draft,
-    fetch::{Errand, Lead, hold_while_streaming, origins},
+    lead::{Errand, Lead, origins},
     sliced::{Run, Sliced},
 };
 use crate::{

@@ -14,7 +14,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 use parking_lot::Mutex;
 use tokio::sync::{Notify, mpsc};
 
-use super::{Answer, Engine, EngineLimits, EngineParts, Request, Served, Unanswered, fetch::Errand};
+use super::{Answer, Engine, EngineLimits, EngineParts, Request, Served, Unanswered, lead::Errand};
 use crate::{
     body::{Body, BodyError},
     clock::{ManualClock, Millis},

@@ -19,7 +19,7 @@ use crate::{
     body::{Body, BodyError, BodyStream},
     engine::{
         Engine,
-        fetch::{ABANDONED_MAX, Filling},
+        lead::{ABANDONED_MAX, Filling},
         origin_request,
     },
     flight::Growing,
