@@ -118,7 +118,7 @@ fn weight(parameter: &str) -> Option<u16> {
     if !name.trim().eq_ignore_ascii_case("q") {
         return None;
     }
-    let (whole, fraction) = weight.trim().split_once('.').unwrap_or((weight.trim(), ""));
+    let (whole, fraction) = weight.trim().split_once('.').unwrap_or_else(|| (weight.trim(), ""));
     let is_sound = fraction.len() <= 3 && fraction.bytes().all(|byte| byte.is_ascii_digit());
     match whole {
         "0" if is_sound => format!("{fraction:0<3}").parse().ok(),

@@ -12,6 +12,8 @@ use overfall_cache::{key::Key, purge::Selector};
 
 use crate::{admission::canonical_host, key, node::Node, route::SiteRoute};
 
+/// Tiers that take longer to say what they hold are taken to hold it.
+const LOOKUP_PATIENCE: Duration = Duration::from_millis(250);
 /// A log that takes longer to write is worked around.
 pub(crate) const LOG_PATIENCE: Duration = Duration::from_secs(1);
 
@@ -32,7 +34,11 @@ pub(crate) async fn after(
         let Key { host, target, .. } = key::plain(&route.site, host, &target);
         let Ok(selector) = Selector::url(&host, &target) else { continue };
         let key = Key { site: route.site.name.clone(), host, target, variant: String::new() };
-        if !selectors.contains(&selector) && node.engine().may_hold(&key).await {
+        if selectors.contains(&selector) {
+            continue;
+        }
+        let held = tokio::time::timeout(LOOKUP_PATIENCE, node.engine().may_hold(&key)).await;
+        if held.unwrap_or(true) {
             selectors.push(selector);
         }
     }

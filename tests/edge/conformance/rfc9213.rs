@@ -2,6 +2,9 @@
 
 use super::{Stage, page, stage};
 
+/// `Cache-Control`, targeted fields, and whether the response is reused.
+type Case<'a> = (&'a str, &'a [(&'a str, &'a str)], bool);
+
 async fn is_reused(stage: &Stage, path: &str, general: &str, targeted: &[(&str, &str)]) -> bool {
     let reply = targeted.iter().fold(page(general), |reply, (name, value)| reply.with(name, value));
     stage.is_reused(path, reply).await
@@ -11,10 +14,11 @@ async fn is_reused(stage: &Stage, path: &str, general: &str, targeted: &[(&str, 
 async fn section_2_2_the_first_field_of_the_target_list_decides_alone() {
     let stage = stage("").await;
     let (own, cdn, surrogate) = ("overfall-cache-control", "cdn-cache-control", "surrogate-control");
-    let table: [(&str, &[(&str, &str)], bool); 9] = [
+    let table: [Case<'_>; 10] = [
         ("no-store", &[(cdn, "max-age=60")], true),
         ("max-age=60", &[(cdn, "no-store")], false),
         ("max-age=60", &[(cdn, "max-age=0")], false),
+        ("no-store", &[(cdn, "max-age=99999999999")], true),
         ("no-store", &[(surrogate, "max-age=60")], true),
         ("max-age=60", &[(surrogate, "no-store")], false),
         ("no-store", &[(own, "max-age=60"), (cdn, "no-store")], true),
