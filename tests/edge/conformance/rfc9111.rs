@@ -170,6 +170,24 @@ async fn section_4_4_a_failed_or_safe_request_invalidates_nothing() {
 }
 
 #[tokio::test]
+async fn section_4_4_what_is_being_fetched_is_invalidated_too() {
+    let stage = stage("").await;
+    let (reply, drip) = Reply::drip();
+    stage.origin.on("/a", reply.cache_control("max-age=600"));
+    stage.origin.on("/post", Reply::ok("done").with("content-location", "/a"));
+    let changing = async {
+        stage.origin.until_asked("/a", 1).await;
+        stage.send(Method::POST, "/post").await.expect(200);
+        drip.push("before");
+        drip.end();
+    };
+    let (before, ()) = tokio::join!(stage.get("/a"), changing);
+    assert_eq!(before.expect(200).text(), "before");
+    stage.origin.on("/a", page("max-age=600"));
+    assert_eq!(stage.get("/a").await.expect(200).text(), "page");
+}
+
+#[tokio::test]
 async fn section_5_1_an_age_that_is_no_number_is_ignored_and_the_first_of_several_counts() {
     let stage = stage("").await;
     let aged = |ages: &[&str]| ages.iter().fold(page("max-age=3600"), |reply, age| reply.with("age", age));
@@ -256,6 +274,20 @@ async fn section_5_2_2_4_no_cache_is_confirmed_for_each_request() {
         }
     }
     assert!(!stage.is_reused("/unasked", page("no-cache")).await, "nothing to ask after");
+}
+
+#[tokio::test]
+async fn section_5_2_2_4_no_cache_is_not_shared_while_it_arrives() {
+    let stage = stage("").await;
+    let (reply, drip) = Reply::drip();
+    stage.origin.on("/a", reply.cache_control("no-cache, max-age=600").with("etag", "\"v1\""));
+    let letting_go = async {
+        stage.origin.until_asked("/a", 2).await;
+        drip.push("page");
+        drip.end();
+    };
+    let (one, other, ()) = tokio::join!(stage.get("/a"), stage.get("/a"), letting_go);
+    assert_eq!((one.expect(200).text(), other.expect(200).text()), ("page".to_owned(), "page".to_owned()));
 }
 
 #[tokio::test]
