@@ -16,8 +16,8 @@ test: ## install what the tests need, run every check
 conformance: ## the public tests of HTTP caches against a debug build; ARGS: [--verbose] [TEST-ID]...
 	@exec tests/conformance/run.sh $(ARGS)
 
-faults: ## a minute of load for each kind of fault behind the edge
-	OVERFALL_FAULTS_SECONDS=60 cargo nextest run --locked --test edge --test-threads 1 --no-capture faults::
+faults: ## a minute of load on the release build for each kind of fault behind the edge
+	OVERFALL_FAULTS_SECONDS=60 cargo nextest run --release --locked --test edge --test-threads 1 --no-capture faults::
 
 build: ## release binary: target/release/overfall
 	cargo build --release --locked

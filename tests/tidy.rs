@@ -72,8 +72,14 @@ const NAMED_IN: [(&str, &[&str]); 5] = [
 ];
 const HICKORY: [&str; 5] =
     ["geo-routing/src/server", "geo-routing/src/answer", "tests/edge/", "tests/support/", "benches/"];
+/// Why a sleep may be no sleep.
+const PAUSED: &str = "time is paused, so that a sleep takes none";
 /// Tests that sleep all the same, with the reason.
-const SLEEPERS: [(&str, &str); 4] = [
+const SLEEPERS: [(&str, &str); 8] = [
+    ("cache/src/engine/tests/model.rs", PAUSED),
+    ("cache/src/engine/tests/simulation.rs", PAUSED),
+    ("cache/src/engine/tests/time.rs", PAUSED),
+    ("cache/src/engine/tests/world.rs", PAUSED),
     ("cache/src/purge/follower/tests.rs", "looks again until a condition holds, with a deadline"),
     ("proxy/src/origin/http/tests/secure.rs", "plays an origin that pauses before it breaks off"),
     ("tests/support/src/faulty_origin.rs", "plays an origin that drips"),

@@ -12,11 +12,7 @@ use overfall_test_support::{Dice, dice::seed};
 use tokio::time::Instant;
 
 #[path = "../fuzz/src/lib.rs"]
-#[expect(
-    unreachable_pub,
-    clippy::cast_possible_truncation,
-    reason = "the fuzzer's crate includes it as well"
-)]
+#[expect(unreachable_pub, reason = "the fuzzer's crate includes it as well")]
 mod targets;
 
 use targets::{TARGETS, Target};

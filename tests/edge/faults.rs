@@ -29,10 +29,11 @@ const REQUESTS_PER_SECOND: u64 = 200;
 /// Nobody waits longer for the end of an answer. Origins have a second for the head and one between two reads, and a
 /// request may have to follow several fetches.
 const PATIENCE: Duration = Duration::from_secs(10);
-/// 99 of 100 hits are whole within this time, when nothing else runs on the machine.
+/// 99 of 100 hits of memory and disk are whole within this time, when nothing else runs on the machine and the code is
+/// optimised.
 const HIT_P99_ALONE: Duration = Duration::from_millis(100);
-/// The same beside other tests.
-const HIT_P99_BESIDE_OTHERS: Duration = Duration::from_secs(1);
+/// The same beside other tests: what a machine that is busy elsewhere may take.
+const HIT_P99_BESIDE_OTHERS: Duration = Duration::from_secs(3);
 /// Targets that are asked for again and again.
 const POPULAR: u64 = 80;
 
@@ -58,7 +59,7 @@ async fn a_failing_origin_gives_nobody_a_wrong_byte() {
     assert!(report.broken > 0 && report.failed > 0, "the faults are seen: {report}");
     let faults: u64 = counts.iter().map(|(_, count)| count).sum();
     assert!(counts.iter().all(|(_, count)| *count > 0), "every fault is played: {counts:?}");
-    assert!(faults * 100 > origin.requests() * 12, "{faults} of {}: {counts:?}", origin.requests());
+    assert!(faults * 100 > origin.requests() * 8, "{faults} of {}: {counts:?}", origin.requests());
     origin.misbehave(false);
     recovers(&lone, seed).await;
 }
@@ -229,6 +230,7 @@ impl Report {
         sorted.get(sorted.len() * 99 / 100).copied().unwrap_or_default()
     }
 
+    #[expect(clippy::print_stderr, reason = "`make faults` shows what a run came to, also when it went well")]
     fn check(&self, behind: &str) {
         eprintln!("{self}\n  behind it: {behind}");
         let first = self.wrong.iter().take(3).cloned().collect::<Vec<_>>().join("\n");

@@ -299,10 +299,10 @@ pub fn fuzz_vary(data: &[u8]) {
     assert_eq!(listed.map(|listed| vary::names(&listed)), Some(Vary::Names(names.clone())));
     let nothing = vary::variant(&names, &HeaderMap::new());
     let mut request = HeaderMap::new();
-    if let (Some(name), Ok(value)) = (names.first(), HeaderValue::from_bytes(value)) {
-        if let Ok(name) = HeaderName::try_from(name) {
-            request.insert(name, value);
-        }
+    if let (Some(name), Ok(value)) = (names.first(), HeaderValue::from_bytes(value))
+        && let Ok(name) = HeaderName::try_from(name)
+    {
+        request.insert(name, value);
     }
     let selected = vary::variant(&names, &request);
     assert!(selected.len() <= 256 && nothing.len() <= 256, "{selected:?}");
