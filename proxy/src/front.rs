@@ -2,9 +2,9 @@
 //!
 //! It exists because a hit from memory needs none of what pingora's sessions do for a request, and they cost more than
 //! the rest of a hit together. A request is answered here only if the ordinary way ([`crate::service`]) would give the
-//! same answer: see [`parse::Simple`] for the request and [`overfall_cache::engine::Engine::memory_hit`] for the response.
+//! same answer: see `parse::Simple` for the request and [`overfall_cache::engine::Engine::memory_hit`] for the response.
 //! **Whatever makes an answer depend on more than site, host, target and `Accept-Encoding` has to be refused in
-//! [`Front::find`]**, or in the grammar of simple requests.
+//! `Front::find`**, or in the grammar of simple requests.
 //!
 //! Requests are answered one after the other, in order. HTTP/2 goes straight to pingora.
 
