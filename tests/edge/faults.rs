@@ -8,11 +8,12 @@ use std::{collections::BTreeMap, fmt, sync::Arc, time::Duration};
 
 use http::Method;
 use overfall_test_support::{
-    Answer, Client, Dice, Node, Settings,
+    Answer, Client, DEADLINE, Dice, Node, Settings,
     dice::seed,
     faulty_origin::{Content, ERROR_FIELD, FaultyOrigin},
     faulty_s3::{FaultyS3, MOODS, Mood},
     s3::S3,
+    wait_until,
 };
 use tokio::{
     task::JoinSet,
@@ -95,9 +96,13 @@ async fn recovers(lone: &Lone, seed: u64) {
     let client = lone.node.client();
     for number in 0..POPULAR {
         let target = popular(number);
-        let answer = client.get(&lone.node.url(&target)).await;
-        let verdict = judge(&target, &Question::Whole, &answer);
-        assert!(verdict == Ok(Verdict::Right), "seed {seed}: {verdict:?} after the faults\n{answer}");
+        // a failure is remembered for a second, and an origin that failed often is left alone for a little longer
+        let what = format!("seed {seed}: {target} is served again");
+        wait_until(&what, DEADLINE, async || {
+            let answer = client.get(&lone.node.url(&target)).await;
+            (judge(&target, &Question::Whole, &answer) == Ok(Verdict::Right)).then_some(())
+        })
+        .await;
     }
 }
 
@@ -236,7 +241,7 @@ impl Report {
         let first = self.wrong.iter().take(3).cloned().collect::<Vec<_>>().join("\n");
         assert!(self.wrong.is_empty(), "{} wrong answers: {self}\n{first}", self.wrong.len());
         assert!(self.right * 100 > self.requests * 50, "most answers are right all the same: {self}");
-        assert!(self.hits.len() as u64 * 5 > self.requests, "too few hits to judge: {self}");
+        assert!(self.hits.len() as u64 * 8 > self.requests, "too few hits to judge: {self}");
         let bound = if seconds().is_some() { HIT_P99_ALONE } else { HIT_P99_BESIDE_OTHERS };
         assert!(self.hit_p99() < bound, "hits wait: {self}");
     }

@@ -20,7 +20,7 @@ use super::{
 };
 use crate::{
     clock::Millis,
-    flight::{Flight, Head, Role},
+    flight::{Flight, Head, Origins, Role, Seat},
     freshness::{self, Use},
     key::{Key, KeyHash},
     origin::OriginRequest,
@@ -148,22 +148,9 @@ impl Engine {
             } else {
                 self.join(&place.key, hash)
             };
-            let (flight, seat, head) = match role {
-                Role::Leader(flight) => {
-                    let seat = flight.seat();
-                    let copy = stale.as_ref().map(|found| Arc::clone(&found.stored));
-                    let (interim, waiting) = Interim::channel();
-                    let errand = Errand { interim: Some(interim), range, ..Errand::new(request, hash, copy) };
-                    self.lead(Arc::clone(&flight), errand);
-                    let head = passing_on(flight.head(), waiting, early).await;
-                    (flight, Some(seat), head)
-                }
-                Role::Follower(flight) => {
-                    self.counters.collapsed.fetch_add(1, Ordering::Relaxed);
-                    let head = flight.head().await;
-                    (flight, None, head)
-                }
-            };
+            let copy = stale.as_ref().map(|found| Arc::clone(&found.stored));
+            let errand = Errand { range, ..Errand::new(request, hash, copy) };
+            let (flight, seat, head) = self.board(role, errand, early).await;
             trace.fetch_us = micros_since(began);
             trace.collapsed = seat.is_none();
             match head {
@@ -183,21 +170,16 @@ impl Engine {
                 }
                 Head::Whole(stored, _) if seat.is_none() && stored.lifetime.always_validate => break,
                 Head::Whole(stored, origins) => {
-                    trace.attempts = Arc::new(origins.attempts.clone());
-                    trace.stored = true;
                     let trace = served(trace, Served::Validated);
-                    let answered = self.answer_stored(request, &stored, trace).await;
-                    return answered.map_err(|trace| unanswered(Arc::default(), trace));
+                    return self.answer_flown(request, &stored, &origins, trace).await;
                 }
                 Head::Sliced(index, origins) => {
                     if let Some(key) = other_variant(request, &index.vary, &index.key.variant) {
                         place = Place { hash: key.hash(), key, found: None };
                         continue;
                     }
-                    trace.attempts = Arc::new(origins.attempts.clone());
-                    trace.stored = true;
-                    let answered = self.answer_stored(request, &index, served(trace, Served::Fetched)).await;
-                    return answered.map_err(|trace| unanswered(Arc::default(), trace));
+                    let trace = served(trace, Served::Fetched);
+                    return self.answer_flown(request, &index, &origins, trace).await;
                 }
                 Head::Private(reason) => {
                     // made for the leading request alone: a follower must never see it
@@ -213,6 +195,43 @@ impl Engine {
             }
         }
         self.fetch_alone(request, stale, trace, began, early).await
+    }
+
+    /// Leads or follows a flight until its head is there. The seat is the leader's.
+    async fn board(
+        self: &Arc<Self>,
+        role: Role,
+        errand: Errand,
+        early: &mut dyn Early,
+    ) -> (Arc<Flight>, Option<Seat>, Head) {
+        match role {
+            Role::Leader(flight) => {
+                let seat = flight.seat();
+                let (interim, waiting) = Interim::channel();
+                self.lead(Arc::clone(&flight), Errand { interim: Some(interim), ..errand });
+                let head = passing_on(flight.head(), waiting, early).await;
+                (flight, Some(seat), head)
+            }
+            Role::Follower(flight) => {
+                self.counters.collapsed.fetch_add(1, Ordering::Relaxed);
+                let head = flight.head().await;
+                (flight, None, head)
+            }
+        }
+    }
+
+    /// Answers with what a flight has brought.
+    async fn answer_flown(
+        self: &Arc<Self>,
+        request: &Request,
+        stored: &StoredRef,
+        origins: &Origins,
+        mut trace: Trace,
+    ) -> Result<Answer, Unanswered> {
+        trace.attempts = Arc::new(origins.attempts.clone());
+        trace.stored = true;
+        let answered = self.answer_stored(request, stored, trace).await;
+        answered.map_err(|trace| unanswered(Arc::default(), trace))
     }
 
     /// Fetches for this client only: the key is known to be unshareable, or sharing did not work out.

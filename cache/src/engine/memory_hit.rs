@@ -7,7 +7,7 @@
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, header};
 
-use super::{Engine, lookup::MEMORY, vary_variant};
+use super::{Engine, LAST_GOOD, lookup::MEMORY, vary_variant};
 use crate::{
     cache_control::RequestDirectives,
     clock::Millis,
@@ -81,6 +81,10 @@ impl Engine {
             Kind::VaryMarker => self.selected(key, &plain.stored().vary, asked, now)?,
             Kind::Sliced { .. } | Kind::Slice => return None,
         };
+        if resident.stored().head.headers.contains_key(LAST_GOOD) {
+            // the answer has to say what it is
+            return None;
+        }
         let choice = match policy.compress {
             Some(_) => encoding::choose(Accepted::parse(accept_encoding.into_iter()), resident.stored()),
             None => Choice::Stored,

@@ -122,6 +122,15 @@ impl Lead {
     ) {
         let response = &mut fetched.response;
         let sent = slices::content_range(&response.head.headers);
+        if let Some(length) = sent.and_then(|sent| sent.length) {
+            // the slices around it are there, what was asked for is not
+            let whole = whole_head(&response.head);
+            if range::select(&errand.request.headers, &whole, length) == Selection::Unsatisfiable {
+                response.head = range::unsatisfiable(&whole, length);
+                response.body = Body::empty();
+                return self.flight.hand_over(fetched, reason);
+            }
+        }
         let wanted = sent.and_then(|sent| {
             let length = sent.length.unwrap_or(u64::MAX);
             let selection = range::select(&errand.request.headers, &whole_head(&response.head), length);

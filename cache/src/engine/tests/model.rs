@@ -238,6 +238,8 @@ impl World {
         self.origin.seed.store(self.requests, Ordering::SeqCst);
         self.records.seed.store(self.requests, Ordering::SeqCst);
         let wish = Wish { place, is_german, client: self.requests };
+        // failures of a key are remembered for a second, which is not this model's subject
+        sleep(Duration::from_secs(2)).await;
         let kept = *self.model.slot(&wish);
         let state = self.model.state(kept, wish.rules());
         let said_before = self.ledger.lock().said.len();
