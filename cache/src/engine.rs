@@ -38,6 +38,7 @@ mod explain;
 mod failures;
 mod fetch;
 mod invalidate;
+mod language;
 mod last_good;
 mod lead;
 mod lookup;
@@ -306,8 +307,11 @@ impl Engine {
     fn store(&self, stored: StoredRef, policy: &Policy) {
         self.counters.stored.fetch_add(1, Ordering::Relaxed);
         let hash = stored.key.hash();
-        if !stored.vary.is_empty() && stored.kind == Kind::Response {
-            self.place(Arc::new(vary_marker(&stored)));
+        if !stored.vary.is_empty() && matches!(stored.kind, Kind::Response | Kind::Sliced { .. }) {
+            let mut marker = vary_marker(&stored);
+            let selected = stored.key.variant.split_once(VARY_MARK).map_or("", |(_, selected)| selected);
+            marker.head.headers = self.languages(&marker, &stored, selected);
+            self.place(Arc::new(marker));
         }
         self.place_at(hash, Arc::clone(&stored));
         if let Some(compress) = policy.compress {

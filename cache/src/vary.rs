@@ -112,6 +112,17 @@ fn languages(request: &HeaderMap) -> Vec<String> {
     ranges.into_iter().map(shown).collect()
 }
 
+/// The language that a request wants more than any other; none when several are equal, or when it wants just anything.
+pub(crate) fn favourite_language(request: &HeaderMap) -> Option<String> {
+    let mut wanted = languages(request).into_iter().map(|text| match text.split_once(';') {
+        Some((range, weight)) => (range.to_owned(), weight.parse().unwrap_or(0)),
+        None => (text, WEIGHT_MAX),
+    });
+    let (range, weight) = wanted.next()?;
+    let is_clear = wanted.next().is_none_or(|(_, next)| next < weight);
+    (is_clear && weight > 0 && range != "*").then_some(range)
+}
+
 /// A weight in thousandths (RFC 9110 section 12.4.2). `None`: this parameter is no weight.
 fn weight(parameter: &str) -> Option<u16> {
     let (name, weight) = parameter.split_once('=')?;

@@ -75,6 +75,7 @@ impl Drop for Mounted {
 }
 
 #[tokio::test]
+#[expect(clippy::print_stderr, reason = "a test that could not run says so")]
 async fn a_full_disk_is_passed_over_until_there_is_room() {
     let dir = TempDir::new().unwrap();
     let disk = dir.path().join("cache");
@@ -125,6 +126,7 @@ async fn a_disk_that_cannot_be_used_leaves_a_node_that_answers() {
 }
 
 #[tokio::test]
+#[expect(clippy::print_stderr, reason = "a test that could not run says so")]
 async fn a_read_only_disk_leaves_a_node_that_answers() {
     let dir = TempDir::new().unwrap();
     let disk = dir.path().join("cache");

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{Engine, Request, TierResult, Trace, vary_variant};
+use super::{Engine, Request, TierResult, Trace, language, vary_variant};
 use crate::{
     cache_control::RequestDirectives,
     clock::Millis,
@@ -43,6 +43,7 @@ impl Engine {
         let hash = request.key.hash();
         let place = self.walk(request.key.clone(), hash, directives, trace).await;
         let Some(Found { stored, .. }) = &place.found else { return place };
+        let stored = Arc::clone(stored);
         if stored.kind != Kind::VaryMarker {
             return place;
         }
@@ -54,7 +55,19 @@ impl Engine {
         for (_, result) in trace.tiers.iter_mut().filter(|(_, result)| *result == TierResult::Miss) {
             *result = TierResult::VariantMiss;
         }
-        place
+        if place.found.is_some() {
+            return place;
+        }
+        let Some(selected) = language::preferred(&stored, &request.headers) else { return place };
+        let key = request.key.with_variant(vary_variant(&request.key.variant, &selected));
+        let hash = key.hash();
+        let mut other = Trace::new();
+        let preferred = self.walk(key, hash, directives, &mut other).await;
+        if !matches!(preferred.found, Some(Found { usage: Use::Fresh, .. })) {
+            return place;
+        }
+        trace.tiers = other.tiers;
+        preferred
     }
 
     async fn walk(

@@ -103,6 +103,23 @@ fn other_fields_are_compared_but_for_blanks() {
 }
 
 #[test]
+fn a_favourite_language_is_one_that_no_other_equals() {
+    let favourite = |value| super::favourite_language(&map(&[("accept-language", value)]));
+    for (value, wanted) in [
+        ("fr;q=0.5, de;q=1.0", Some("de")),
+        ("DE, en;q=0.9", Some("de")),
+        ("de;q=0.3", Some("de")),
+        ("en, de", None),
+        ("*", None),
+        ("de;q=0", None),
+        ("", None),
+    ] {
+        assert_eq!(favourite(value).as_deref(), wanted, "{value}");
+    }
+    assert_eq!(super::favourite_language(&map(&[])), None);
+}
+
+#[test]
 fn lists_are_compared_but_for_lines_and_blanks() {
     let foo = |fields: &[(&str, &str)]| variant(&list(&["foo"]), &map(fields));
     assert_eq!(foo(&[("foo", "1, 2")]), foo(&[("foo", "1"), ("foo", "2")]));

@@ -89,6 +89,23 @@ async fn section_4_1_requests_that_mean_the_same_share_a_variant() {
 }
 
 #[tokio::test]
+async fn section_4_1_a_reader_gets_the_stored_variant_in_its_favourite_language() {
+    let stage = stage("").await;
+    let url = stage.lone.node.url("/a");
+    for language in ["de", "fr"] {
+        let reply = Reply::ok(language).cache_control("max-age=600").with("vary", "accept-language");
+        stage.origin.on("/a", reply.with("content-language", language));
+        stage.client.hit(&url, &[("accept-language", &format!("{language}, en"))]).await;
+    }
+    for (wanted, language) in [("en;q=0.5, de;q=1.0", "de"), ("fr", "fr"), ("FR, de;q=0.9", "fr")] {
+        let answer = stage.get_with("/a", "accept-language", wanted).await.expect(200).expect_hit();
+        assert_eq!(answer.text(), language, "{answer}");
+    }
+    let unknown = stage.get_with("/a", "accept-language", "it, de;q=0.9").await.expect(200);
+    assert!(unknown.cache_status().contains("fwd=vary-miss"), "{unknown}");
+}
+
+#[tokio::test]
 async fn section_4_2_2_freshness_is_guessed_only_where_that_is_allowed() {
     let stage = stage("").await;
     let modified = |status| Reply::ok("page").with_status(status).with("last-modified", THEN);
