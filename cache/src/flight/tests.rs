@@ -249,9 +249,11 @@ async fn client(world: Rc<Scheduler>, flights: Rc<Flights>, number: u64, way: Fi
         assert_eq!(way, Fill::Dropped, "{number}: only a fill that is dropped has no head");
         return world.note(format!("{number} is told of a failure"));
     };
+    let is_leader = seat.is_some();
     let kept = seat.and_then(|seat| seat.take());
     let Some(mut body) = kept.or_else(|| growing.reader()) else {
         assert_eq!(way, Fill::Windowed, "{number}: only a windowed body has no beginning any more");
+        assert!(!is_leader, "{number}: a place is kept for who leads");
         return world.note(format!("{number} comes too late"));
     };
     let mut read = Vec::new();
@@ -269,7 +271,10 @@ async fn client(world: Rc<Scheduler>, flights: Rc<Flights>, number: u64, way: Fi
     let whole: Vec<u8> = (0..PIECES).collect();
     match end {
         Ok(()) => assert_eq!(read, whole, "{number}: a clean end of {way:?}"),
-        Err(_) => assert!(way != Fill::Whole && whole.starts_with(&read), "{number}: {way:?} {read:?}"),
+        Err(_) => {
+            assert!(way != Fill::Whole && whole.starts_with(&read), "{number}: {way:?} {read:?}");
+            assert!(!is_leader || way != Fill::Windowed, "{number}: somebody read, and it was given up");
+        }
     }
     world.note(format!("{number} ends with {end:?} after {}", read.len()));
 }
@@ -321,6 +326,8 @@ fn in_any_order_a_body_is_whole_or_seen_to_be_broken() {
 struct Shelf {
     stored: Cell<Option<(u64, Position)>>,
     version: Cell<u64>,
+    /// Positions of the fetches that run.
+    running: RefCell<Vec<Position>>,
     /// Moment and version of the last purge that was acknowledged.
     purged: Cell<(u64, u64)>,
 }
@@ -353,6 +360,9 @@ async fn visitor(
         // nothing is stored, or what is there was purged
         let flight = match flights.join(HASH, table.position(), |began| is_covered(&table, began)) {
             Role::Leader(flight) => {
+                let mut running = shelf.running.borrow_mut();
+                assert!(running.iter().all(|began| is_covered(&table, *began)), "{number} fetches once more");
+                running.push(flight.position);
                 world.start(fetch(Rc::clone(&flights), Arc::clone(&flight), Rc::clone(&shelf)));
                 flight
             }
@@ -381,6 +391,9 @@ async fn fetch(flights: Rc<Flights>, flight: Arc<Flight>, shelf: Rc<Shelf>) {
     step().await;
     shelf.stored.set(Some((version, guard.flight.position)));
     growing.end(Ok(()));
+    let mut running = shelf.running.borrow_mut();
+    let own = running.iter().position(|began| *began == guard.flight.position).expect("it runs");
+    running.remove(own);
 }
 
 async fn publisher(world: Rc<Scheduler>, table: Rc<Table>, shelf: Rc<Shelf>) {
