@@ -5,7 +5,7 @@
 
 use std::sync::{Arc, atomic::Ordering};
 
-use http::header;
+use http::{HeaderValue, header};
 use tokio::time::Instant;
 
 use super::{
@@ -133,9 +133,7 @@ impl Engine {
         let is_alone = stale.as_ref().is_some_and(|found| found.stored.lifetime.always_validate);
         for _ in 0..RESTARTS_MAX {
             let range = stale.is_none().then(|| part_wanted(request)).flatten();
-            let hash = range.as_ref().map_or(place.hash, |range| {
-                place.key.with_variant(slices::fetch_variant(&place.key.variant, range)).hash()
-            });
+            let hash = flight_hash(&place, range.as_ref());
             if let Some(failure) = self.failures.recall(hash, Instant::now()) {
                 (trace.collapsed, trace.reason) = (true, Some("recent-failure"));
                 return self.fall_back(request, stale, failure, trace).await;
@@ -143,11 +141,8 @@ impl Engine {
             if self.is_marked_pass(place.hash) || self.is_marked_pass(hash) {
                 break;
             }
-            let role = if is_alone {
-                Role::Leader(Flight::alone(self.purges.position()))
-            } else {
-                self.join(&place.key, hash)
-            };
+            let alone = is_alone.then(|| Role::Leader(Flight::alone(self.purges.position())));
+            let role = alone.unwrap_or_else(|| self.join(&place.key, hash));
             let copy = stale.as_ref().map(|found| Arc::clone(&found.stored));
             let errand = Errand { range, ..Errand::new(request, hash, copy) };
             let (flight, seat, head) = self.board(role, errand, early).await;
@@ -308,6 +303,13 @@ const fn is_sharable(lifetime: &Lifetime, now: Millis) -> bool {
 
 pub(super) fn busy() -> Failure {
     Failure { retry_after_s: Some(1), ..Failure::default() }
+}
+
+/// What names a flight: where the response would live, and the part that is asked for.
+fn flight_hash(place: &Place, range: Option<&HeaderValue>) -> KeyHash {
+    range.map_or(place.hash, |range| {
+        place.key.with_variant(slices::fetch_variant(&place.key.variant, range)).hash()
+    })
 }
 
 /// The key under which this request must look instead, when the growing response is another variant.
