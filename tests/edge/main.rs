@@ -37,6 +37,7 @@ mod pictures;
 mod poisoning;
 mod purge;
 mod quick_start;
+mod ranges;
 mod restart;
 mod s3;
 mod shadow;

@@ -115,6 +115,10 @@ impl Engine {
         })
     }
 
+    fn alone(&self) -> Role {
+        Role::Leader(Flight::alone(self.purges.position()))
+    }
+
     pub(super) fn lead(self: &Arc<Self>, flight: Arc<Flight>, errand: Errand) {
         let lead = Lead { engine: Arc::clone(self), flight, hash: errand.hash };
         tokio::spawn(async move { lead.run(errand).await });
@@ -141,10 +145,9 @@ impl Engine {
             if self.is_marked_pass(place.hash) || self.is_marked_pass(hash) {
                 break;
             }
-            let alone = is_alone.then(|| Role::Leader(Flight::alone(self.purges.position())));
-            let role = alone.unwrap_or_else(|| self.join(&place.key, hash));
-            let copy = stale.as_ref().map(|found| Arc::clone(&found.stored));
-            let errand = Errand { range, ..Errand::new(request, hash, copy) };
+            let role = if is_alone { self.alone() } else { self.join(&place.key, hash) };
+            let errand = Errand::new(request, hash, stale.as_ref().map(|found| Arc::clone(&found.stored)));
+            let errand = Errand { range, ..errand };
             let (flight, seat, head) = self.board(role, errand, early).await;
             trace.fetch_us = micros_since(began);
             trace.collapsed = seat.is_none();

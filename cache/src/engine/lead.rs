@@ -21,6 +21,7 @@ use super::{
     early::Interim,
     fetch::busy,
     origin_request,
+    part::whole_head,
 };
 use crate::{
     body::{Body, BodyError, BodyStream},
@@ -98,12 +99,16 @@ impl Lead {
                 },
             };
             let head = &fetched.response.head;
-            let lifetime = freshness::lifetime(&request.headers, head, &request.policy, asked, received);
+            let is_part = errand.range.is_some() && head.status == StatusCode::PARTIAL_CONTENT;
+            // a part is as fresh as the whole that it is of
+            let whole = is_part.then(|| whole_head(head));
+            let judged = whole.as_ref().unwrap_or(head);
+            let lifetime = freshness::lifetime(&request.headers, judged, &request.policy, asked, received);
             if errand.range.is_some() && head.status == StatusCode::RANGE_NOT_SATISFIABLE {
                 // it speaks of the part, and would pose as the whole if it were stored
                 return self.flight.hand_over(fetched, "range");
             }
-            if head.status == StatusCode::PARTIAL_CONTENT && errand.range.is_some() {
+            if is_part {
                 return self.take_part(&errand, fetched, lifetime, permit).await;
             }
             if head.status != StatusCode::NOT_MODIFIED {

@@ -165,7 +165,7 @@ fn sliceable(head: &ResponseHead, sent: ContentRange) -> Option<u64> {
 }
 
 /// The head of the 200 that this 206 is a part of.
-fn whole_head(head: &ResponseHead) -> ResponseHead {
+pub(super) fn whole_head(head: &ResponseHead) -> ResponseHead {
     let mut headers: HeaderMap = head.headers.clone();
     headers.remove(header::CONTENT_RANGE);
     headers.remove(header::CONTENT_LENGTH);
