@@ -112,6 +112,7 @@ impl NodeCollector {
 
     fn read_events(&self) {
         let counters = self.node.engine().counters();
+        let codings = self.node.engine().workshop().counters();
         let tiers = self.node.hybrid().counters();
         let images = self.node.studio().pool.metrics();
         self.events.reset();
@@ -125,6 +126,8 @@ impl NodeCollector {
             ("response_validated", &counters.validated),
             ("request_collapsed", &counters.collapsed),
             ("fetch_refused", &counters.refused),
+            ("response_coded", &codings.coded),
+            ("response_left_plain", &codings.dropped),
             ("memory_hit", &tiers.memory.hits),
             ("memory_miss", &tiers.memory.misses),
             ("disk_hit", &tiers.disk.hits),
