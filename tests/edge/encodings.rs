@@ -99,7 +99,7 @@ async fn a_validation_keeps_the_codings_and_a_purge_takes_them_all() {
     coded(&client, &url, "br", "br").await;
     let second = Bytes::from(script_of("second"));
     origin.on("/w.js", js(second.clone()));
-    lone.node.admin.purge(&serde_json::json!({ "urls": [url] })).await;
+    lone.node.admin.purged(serde_json::json!({ "urls": [url] })).await;
     let fresh = client.get_with(&url, &[("accept-encoding", "br")]).await.expect(200);
     assert_eq!(fresh.body, second, "{fresh}\n  no coding of the purged body is left");
     let again = coded(&client, &url, "br", "br").await;

@@ -115,6 +115,7 @@ impl Engine {
         })
     }
 
+    /// `no-cache`: each request is confirmed by itself, and waits for no other.
     fn alone(&self) -> Role {
         Role::Leader(Flight::alone(self.purges.position()))
     }
@@ -133,10 +134,10 @@ impl Engine {
     ) -> Result<Answer, Unanswered> {
         let began = Instant::now();
         let stale = place.found.take();
-        // `no-cache`: each request is confirmed by itself, and waits for no other
         let is_alone = stale.as_ref().is_some_and(|found| found.stored.lifetime.always_validate);
         for _ in 0..RESTARTS_MAX {
-            let range = stale.is_none().then(|| part_wanted(request)).flatten();
+            let is_cold = stale.is_none() && !self.flights.is_running(place.hash);
+            let range = is_cold.then(|| part_wanted(request)).flatten();
             let hash = flight_hash(&place, range.as_ref());
             if let Some(failure) = self.failures.recall(hash, Instant::now()) {
                 (trace.collapsed, trace.reason) = (true, Some("recent-failure"));
@@ -146,8 +147,8 @@ impl Engine {
                 break;
             }
             let role = if is_alone { self.alone() } else { self.join(&place.key, hash) };
-            let errand = Errand::new(request, hash, stale.as_ref().map(|found| Arc::clone(&found.stored)));
-            let errand = Errand { range, ..errand };
+            let copy = stale.as_ref().map(|found| Arc::clone(&found.stored));
+            let errand = Errand { range, ..Errand::new(request, hash, copy) };
             let (flight, seat, head) = self.board(role, errand, early).await;
             trace.fetch_us = micros_since(began);
             trace.collapsed = seat.is_none();
