@@ -404,12 +404,6 @@ impl Flights {
         self.running.lock().contains_key(&hash)
     }
 
-    /// Whether somebody is fetching this.
-    #[must_use]
-    pub fn is_running(&self, hash: KeyHash) -> bool {
-        self.running.lock().contains_key(&hash)
-    }
-
     /// Number of running fetches.
     #[must_use]
     pub fn len(&self) -> usize {

@@ -178,3 +178,27 @@ async fn a_site_may_choose_its_codings_or_leave_them_to_the_origin() {
         "what the client takes is passed on"
     );
 }
+
+#[tokio::test]
+async fn a_cold_part_or_head_of_a_coded_body_speaks_of_the_plain_one() {
+    let origin = Origin::start().await;
+    let gzip: Bytes = encode(&text(), Coding::Gzip, CompressLevel::Best).unwrap().into();
+    for path in ["/a.js", "/b.js", "/c.js", "/d.js"] {
+        origin.on(path, js(gzip.clone()).with("content-encoding", "gzip"));
+    }
+    let lone = lone(&Settings::new().origin("app", &origin.url())).await;
+    let client = lone.node.client();
+    let length = text().len();
+    for (path, range, first, last) in
+        [("/a.js", "bytes=0-", 0, length - 1), ("/b.js", "bytes=60000-60010", 60_000, 60_010)]
+    {
+        let part = client.get_with(&lone.node.url(path), &[("range", range)]).await.expect(206);
+        assert_eq!(part.body, text()[first..=last], "{part}");
+        assert_eq!(part.header("content-range"), format!("bytes {first}-{last}/{length}"), "{part}");
+        assert_eq!(part.header("content-encoding"), "", "{part}");
+    }
+    let head = client.send(http::Method::HEAD, &lone.node.url("/c.js"), &[], "").await.expect(200);
+    assert_eq!(head.header("content-length"), length.to_string(), "{head}");
+    let other = client.get_with(&lone.node.url("/d.js"), &[("if-none-match", "\"v1\"")]).await.expect(200);
+    assert_eq!(other.body, text(), "the tag is of the coded body: {other}");
+}

@@ -1,6 +1,6 @@
 //! From a stored response to an answer: coding, conditions, ranges, age.
 
-use std::sync::Arc;
+use std::{borrow::Cow, sync::Arc};
 
 use bytes::Bytes;
 use futures_util::StreamExt as _;
@@ -106,12 +106,27 @@ pub(super) const fn served(mut trace: Trace, served: Served) -> Trace {
 }
 
 impl Engine {
+    /// The coding that has to be undone for a client, on a site that does that.
+    pub(super) fn undoing(request: &Request, head: &ResponseHead) -> Option<Coding> {
+        request.policy.compress?;
+        encoding::undoing(request.accepted, &head.headers)
+    }
+
+    /// What a response that is arriving is asked for: the whole of it, where its coding has to be undone before the client's
+    /// conditions and ranges mean anything.
+    pub(super) fn asked_of_growing<'a>(&self, request: &'a Request, head: &ResponseHead) -> Cow<'a, Request> {
+        if Self::undoing(request, head).is_none() {
+            return Cow::Borrowed(request);
+        }
+        let headers = validation::without_conditions(&request.headers);
+        Cow::Owned(Request { method: Method::GET, headers, ..request.clone() })
+    }
+
     /// The same answer without the origin's coding, for a client that does not take it. Waits for the whole body; one that
     /// breaks off meanwhile stays an error.
     pub(super) async fn undone(&self, request: &Request, answer: Answer) -> Answer {
         let Answer { head, body, trace, source } = answer;
-        let coding =
-            encoding::undoing(request.accepted, &head.headers).filter(|_| request.policy.compress.is_some());
+        let coding = Self::undoing(request, &head);
         let Some(coding) = coding.filter(|_| matches!(body, Body::Stream { .. })) else {
             return Answer { head, body, trace, source };
         };

@@ -163,22 +163,23 @@ impl Engine {
                         break;
                     }
                     let kept = seat.and_then(|seat| seat.take());
-                    if let Some(answer) = answer_growing(request, &growing, kept, now, &trace) {
+                    let asked = self.asked_of_growing(request, &growing.about.head);
+                    if let Some(answer) = answer_growing(&asked, &growing, kept, now, &trace) {
                         return Ok(self.undone(request, answer).await);
                     }
                 }
                 Head::Whole(stored, _) if seat.is_none() && stored.lifetime.always_validate => break,
                 Head::Whole(stored, origins) => {
-                    let trace = served(trace, Served::Validated);
-                    return self.answer_flown(request, &stored, &origins, trace).await;
+                    let came = (stored, origins, Served::Validated);
+                    return self.answer_flown(request, stale, came, trace, began, early).await;
                 }
                 Head::Sliced(index, origins) => {
                     if let Some(key) = other_variant(request, &index.vary, &index.key.variant) {
                         place = Place { hash: key.hash(), key, found: None };
                         continue;
                     }
-                    let trace = served(trace, Served::Fetched);
-                    return self.answer_flown(request, &index, &origins, trace).await;
+                    let came = (index, origins, Served::Fetched);
+                    return self.answer_flown(request, stale, came, trace, began, early).await;
                 }
                 Head::Private(reason) => {
                     // made for the leading request alone: a follower must never see it
@@ -219,18 +220,26 @@ impl Engine {
         }
     }
 
-    /// Answers with what a flight has brought.
+    /// Answers with what a flight has brought; where its slices can't be put together, since the origins do not agree on a
+    /// version, with what an origin says to this client.
     async fn answer_flown(
         self: &Arc<Self>,
         request: &Request,
-        stored: &StoredRef,
-        origins: &Origins,
+        stale: Option<Found>,
+        (stored, origins, served_as): (StoredRef, Arc<Origins>, Served),
         mut trace: Trace,
+        began: Instant,
+        early: &mut dyn Early,
     ) -> Result<Answer, Unanswered> {
         trace.attempts = Arc::new(origins.attempts.clone());
         trace.stored = true;
-        let answered = self.answer_stored(request, stored, trace).await;
-        answered.map_err(|trace| unanswered(Arc::default(), trace))
+        match self.answer_stored(request, &stored, served(trace, served_as)).await {
+            Ok(answer) => Ok(answer),
+            Err(mut trace) => {
+                trace.stored = false;
+                self.fetch_alone(request, stale, trace, began, early).await
+            }
+        }
     }
 
     /// Fetches for this client only: the key is known to be unshareable, or sharing did not work out.

@@ -77,7 +77,7 @@ impl Drop for Lead {
 }
 
 impl Lead {
-    pub(super) async fn run(self, errand: Errand) {
+    pub(super) async fn run(self, mut errand: Errand) {
         let Ok(permit) = Arc::clone(&self.engine.permits).try_acquire_owned() else {
             self.engine.counters.refused.fetch_add(1, Ordering::Relaxed);
             self.flight.announce(Head::Failed(Arc::new(busy())));
@@ -104,7 +104,14 @@ impl Lead {
             let whole = is_part.then(|| whole_head(head));
             let judged = whole.as_ref().unwrap_or(head);
             let lifetime = freshness::lifetime(&request.headers, judged, &request.policy, asked, received);
-            if errand.range.is_some() && head.status == StatusCode::RANGE_NOT_SATISFIABLE {
+            let is_refused = errand.range.is_some() && head.status == StatusCode::RANGE_NOT_SATISFIABLE;
+            let is_coded_part = is_part && Engine::undoing(request, head).is_some();
+            if is_coded_part || (is_refused && request.policy.compress.is_some()) {
+                // places in a coded body say nothing to a client that does not take the coding
+                errand.range = None;
+                continue;
+            }
+            if is_refused {
                 // it speaks of the part, and would pose as the whole if it were stored
                 return self.flight.hand_over(fetched, "range");
             }

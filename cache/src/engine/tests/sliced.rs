@@ -276,3 +276,19 @@ async fn many_readers_share_the_slices() {
     }
     assert_eq!(files.asked().len(), 1);
 }
+
+#[tokio::test]
+async fn origins_that_do_not_agree_on_a_version_are_passed_on() {
+    let (world, files) = (World::new().await, Files::new());
+    let changing = Arc::clone(&files);
+    let origin = origin("pool", move |_, request| {
+        changing.version.fetch_add(1, Ordering::SeqCst);
+        Ok(changing.answer(request))
+    });
+    body(part(&world, &origin, "bytes=0-10").await).await;
+    for _ in 0..3 {
+        let answer = part(&world, &origin, "bytes=5000000-5000010").await;
+        let version = files.version.load(Ordering::SeqCst);
+        assert_eq!(body(answer).await, bytes(version, 5_000_000..5_000_011));
+    }
+}
