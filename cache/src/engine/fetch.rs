@@ -150,8 +150,7 @@ impl Engine {
             let copy = stale.as_ref().map(|found| Arc::clone(&found.stored));
             let errand = Errand { range, ..Errand::new(request, hash, copy) };
             let (flight, seat, head) = self.board(role, errand, early).await;
-            trace.fetch_us = micros_since(began);
-            trace.collapsed = seat.is_none();
+            (trace.fetch_us, trace.collapsed) = (micros_since(began), seat.is_none());
             match head {
                 Head::Growing(growing) => {
                     if let Some(key) = other_variant(request, &growing.about.vary, &growing.about.variant) {
