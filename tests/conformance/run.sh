@@ -6,5 +6,5 @@ set -euo pipefail
 cd "$(dirname "$0")/../.."
 
 suite=$(tests/conformance/suite.sh)
-cargo build --locked --package overfall --bin overfall
+cargo build --workspace --locked
 exec node --no-warnings tests/conformance/run.mjs "$suite" "${CARGO_TARGET_DIR:-target}/debug/overfall" "$@"

@@ -1,7 +1,7 @@
 //! An HTTP origin, over pingora's connector: pool, TLS, HTTP/2 by ALPN.
 //!
 //! One fetch is a GET: resolve, connect (or reuse), send, read the head by the deadline, hand the body on as it comes. A
-//! pooled connection that turns out to be dead is replaced once, within a [`budget`]; an address that fails or
+//! pooled connection that turns out to be dead is replaced once, within a `budget`; an address that fails or
 //! is slow to connect has the next one tried. It refuses heads that are malformed or too large and bodies that end
 //! early, and never follows redirects.
 
