@@ -71,8 +71,7 @@ pub(super) struct Lead {
 
 impl Drop for Lead {
     fn drop(&mut self) {
-        self.engine.flights.leave(self.hash, &self.flight);
-        self.flight.announce(Head::Failed(Arc::default()));
+        self.settle(Head::Failed(Arc::default()));
     }
 }
 
@@ -80,7 +79,7 @@ impl Lead {
     pub(super) async fn run(self, mut errand: Errand) {
         let Ok(permit) = Arc::clone(&self.engine.permits).try_acquire_owned() else {
             self.engine.counters.refused.fetch_add(1, Ordering::Relaxed);
-            self.flight.announce(Head::Failed(Arc::new(busy())));
+            self.settle(Head::Failed(Arc::new(busy())));
             return;
         };
         // found before a purge that this flight claims to have seen: a 304 must not revive it
@@ -113,7 +112,7 @@ impl Lead {
             }
             if is_refused {
                 // it speaks of the part, and would pose as the whole if it were stored
-                return self.flight.hand_over(fetched, "range");
+                return self.hand_over(fetched, "range");
             }
             if is_part {
                 return self.take_part(&errand, fetched, lifetime, permit).await;
@@ -128,15 +127,28 @@ impl Lead {
                 }
                 // it speaks of another response: ask once more, without conditions
                 Some(_) => {}
-                None => return self.flight.announce(Head::Failed(Arc::default())),
+                None => return self.settle(Head::Failed(Arc::default())),
             }
         }
+    }
+
+    /// Says how the flight ended. By then nobody can join it: a request that comes after somebody heard of the end must
+    /// not be told of a fetch that was over before it came.
+    fn settle(&self, head: Head) {
+        self.engine.flights.leave(self.hash, &self.flight);
+        self.flight.announce(head);
+    }
+
+    /// As [`Self::settle`], with a response for the leading client alone.
+    pub(super) fn hand_over(&self, fetched: Fetched, reason: &'static str) {
+        self.engine.flights.leave(self.hash, &self.flight);
+        self.flight.hand_over(fetched, reason);
     }
 
     /// Tells everyone who waits, and remembers it for those who come next.
     fn tell_failure(&self, hash: KeyHash, failure: Failure) {
         self.engine.failures.note(hash, &failure, Instant::now());
-        self.flight.announce(Head::Failed(Arc::new(failure)));
+        self.settle(Head::Failed(Arc::new(failure)));
     }
 
     /// Asks the waterfall for the whole response, or whether `stale` still holds.
@@ -204,7 +216,7 @@ impl Lead {
         let merged = Arc::new(merged);
         self.engine.counters.validated.fetch_add(1, Ordering::Relaxed);
         self.engine.store(Arc::clone(&merged), policy);
-        self.flight.announce(Head::Whole(merged, Arc::new(origins(fetched))));
+        self.settle(Head::Whole(merged, Arc::new(origins(fetched))));
     }
 
     /// A new response: store it while it grows, or hand it to the one client that asked.
@@ -234,7 +246,7 @@ impl Lead {
                 engine.mark_pass(errand.hash);
             }
             fetched.response.body = hold_while_streaming(fetched.response.body, permit);
-            self.flight.hand_over(fetched, reason);
+            self.hand_over(fetched, reason);
             return;
         }
         engine.unmark_pass(errand.hash);

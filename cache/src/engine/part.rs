@@ -128,7 +128,7 @@ impl Lead {
             if range::select(&errand.request.headers, &whole, length) == Selection::Unsatisfiable {
                 response.head = range::unsatisfiable(&whole, length);
                 response.body = Body::empty();
-                return self.flight.hand_over(fetched, reason);
+                return self.hand_over(fetched, reason);
             }
         }
         let wanted = sent.and_then(|sent| {
@@ -155,7 +155,7 @@ impl Lead {
         }
         let body = std::mem::replace(&mut fetched.response.body, Body::empty());
         fetched.response.body = hold_while_streaming(body, permit);
-        self.flight.hand_over(fetched, reason);
+        self.hand_over(fetched, reason);
     }
 }
 

@@ -1,7 +1,12 @@
 //! Objects whose every origin fails: who is asked how often, and what is served instead.
 
+use std::{
+    pin::pin,
+    task::{Context, Wake, Waker},
+};
+
 use super::*;
-use crate::waterfall::OriginRole;
+use crate::{key::KeyHash, waterfall::OriginRole};
 
 fn refusing() -> Arc<Scripted> {
     origin("o", |_, _| Err(OriginError::Connect("refused".to_owned())))
@@ -152,4 +157,48 @@ async fn what_the_archive_lacks_is_a_failure_not_a_404() {
     let absent = origin("o", |_, _| Ok(response(404, &[], Body::empty())));
     let answer = world.engine.serve(archived("/b", &absent, &archive)).await.unwrap();
     assert_eq!((answer.head.status.as_u16(), calls(&archive)), (404, 1), "an origin's 404 is an answer");
+}
+
+/// Looks, at the moment it is woken, whether a flight can still be joined.
+struct Witness {
+    engine: Arc<Engine>,
+    hash: KeyHash,
+    saw: Mutex<Option<bool>>,
+}
+
+impl Wake for Witness {
+    fn wake(self: Arc<Self>) {
+        self.saw.lock().get_or_insert_with(|| self.engine.flights.is_running(self.hash));
+    }
+}
+
+#[tokio::test]
+async fn who_hears_how_a_flight_ended_can_not_join_it_again() {
+    for (target, status, cache_control) in [("/failed", 502, "max-age=0"), ("/private", 200, "private")] {
+        let world = World::new().await;
+        let gate = Arc::new(Notify::new());
+        let answer = move |_: usize, _: &OriginRequest| {
+            let body = Body::Full(Bytes::from_static(b"page"));
+            Ok(response(status, &[("cache-control", cache_control)], body))
+        };
+        let (calls, script) = (AtomicUsize::new(0), Box::new(answer));
+        let origin = Arc::new(Scripted { name: "o", calls, script, gate: Some(Arc::clone(&gate)) });
+        let asked = request(target, &[origin], &[]);
+        let hash = asked.key.hash();
+        let engine = Arc::clone(&world.engine);
+        let client = tokio::spawn(async move { engine.serve(asked).await.is_ok() });
+        while !world.engine.flights.is_running(hash) {
+            tokio::task::yield_now().await;
+        }
+        let Role::Follower(flight) = world.engine.flights.join(hash, Position::default(), |_| false) else {
+            panic!("{target} has no flight");
+        };
+        let witness = Arc::new(Witness { engine: Arc::clone(&world.engine), hash, saw: Mutex::default() });
+        let waker = Waker::from(Arc::clone(&witness));
+        let mut head = pin!(flight.head());
+        assert!(head.as_mut().poll(&mut Context::from_waker(&waker)).is_pending());
+        gate.notify_one();
+        assert_eq!(client.await.unwrap(), status == 200, "{target}");
+        assert_eq!(*witness.saw.lock(), Some(false), "{target}");
+    }
 }
