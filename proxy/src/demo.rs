@@ -37,6 +37,7 @@ mod s3;
 
 use keys::Keys;
 use plan::{HOST, Plan, Ports, REGIONS, SITE};
+use ports::Reserved;
 use s3::S3;
 
 /// A demo that is up.
@@ -49,6 +50,7 @@ struct Running {
     token: String,
     dns: SocketAddr,
     ports: Ports,
+    _reserved: Reserved,
     /// What was asked for and is not used, in words.
     moved: Vec<String>,
     app: String,
@@ -100,11 +102,12 @@ async fn demo(args: &DemoArgs) -> anyhow::Result<()> {
 
 async fn start(args: &DemoArgs, dir: &Path, began: Instant) -> anyhow::Result<Running> {
     let addresses: Vec<_> = REGIONS.iter().map(|region| region.address).collect();
+    let mut reserved = Reserved::default();
     let ports = Ports {
-        https: ports::common_tcp(&addresses, args.https_port).context("https port")?,
-        http: ports::common_tcp(&addresses, args.http_port).context("http port")?,
-        dns: ports::dns(args.dns_port).context("dns port")?,
-        admin: ports::common_tcp(&[Ipv4Addr::LOCALHOST], args.admin_port).context("admin port")?,
+        https: reserved.common_tcp(&addresses, args.https_port).context("https port")?,
+        http: reserved.common_tcp(&addresses, args.http_port).context("http port")?,
+        dns: reserved.dns(args.dns_port).context("dns port")?,
+        admin: reserved.common_tcp(&[Ipv4Addr::LOCALHOST], args.admin_port).context("admin port")?,
     };
     let (stop, stopping) = watch::channel(false);
     let s3 = S3::start(&dir.join("s3"), stopping.clone()).await?;
@@ -156,6 +159,7 @@ async fn start(args: &DemoArgs, dir: &Path, began: Instant) -> anyhow::Result<Ru
         token,
         dns,
         ports,
+        _reserved: reserved,
         moved: moved(args, ports),
         app,
         s3,

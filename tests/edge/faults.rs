@@ -4,7 +4,7 @@
 //! Bodies follow from the URL, so each answer is compared with what its target holds. A run of some seconds is part of
 //! every test run; `make faults` takes a minute. A failure names the seed; `OVERFALL_SEED` repeats its throws.
 
-use std::{collections::BTreeMap, fmt, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, fmt, time::Duration};
 
 use http::Method;
 use overfall_test_support::{
@@ -35,6 +35,8 @@ const PATIENCE: Duration = Duration::from_secs(10);
 const HIT_P99_ALONE: Duration = Duration::from_millis(100);
 /// The same beside other tests: what a machine that is busy elsewhere may take.
 const HIT_P99_BESIDE_OTHERS: Duration = Duration::from_secs(3);
+/// Runs in which a bucket must have shown its faults.
+const ROUNDS_MAX: u64 = 4;
 /// Targets that are asked for again and again.
 const POPULAR: u64 = 80;
 
@@ -69,23 +71,29 @@ async fn a_failing_origin_gives_nobody_a_wrong_byte() {
 async fn a_failing_shared_tier_gives_nobody_a_wrong_byte() {
     let seed = seed(20_260_102);
     let dir = tempfile::TempDir::new().unwrap();
-    let s3 = Arc::new(FaultyS3::before(S3::start(dir.path()).await, seed).await);
+    let s3 = FaultyS3::before(S3::start(dir.path()).await, seed).await;
     let origin = FaultyOrigin::start(seed).await;
     let cache = format!("memory = \"1 MiB\"\nobject_max = \"512 KiB\"\ns3 = {}", s3.tier_table());
     let settings = Settings::new().cache(&cache).origin_with("app", &origin_lines(&origin));
     let lone = lone(&settings).await;
     origin.misbehave(true);
     let mut dice = Dice::of(seed, "moods");
-    let moody = Arc::clone(&s3);
-    let report = load(&lone.node, seed, move |tick| {
-        // every half a second
-        if tick % (REQUESTS_PER_SECOND / 2) == 0 {
-            moody.change(dice.one_of(&[Mood::Well, Mood::Corrupts, dice.clone().one_of(&MOODS)]));
+    let is_played = || s3.found() > 20 && s3.harmed() > 5;
+    for round in 0..ROUNDS_MAX {
+        let report = load(&lone.node, seed + round, |tick| {
+            // every half a second
+            if tick % (REQUESTS_PER_SECOND / 2) == 0 {
+                s3.change(dice.one_of(&[Mood::Well, Mood::Corrupts, dice.clone().one_of(&MOODS)]));
+            }
+        })
+        .await;
+        report.check(&format!("s3 found {} objects, {} harmed", s3.found(), s3.harmed()));
+        // how much reaches the bucket behind the answers depends on what else the machine does
+        if is_played() {
+            break;
         }
-    })
-    .await;
-    report.check(&format!("s3 found {} objects, {} harmed", s3.found(), s3.harmed()));
-    assert!(s3.found() > 20 && s3.harmed() > 5, "{} found, {} harmed: {report}", s3.found(), s3.harmed());
+    }
+    assert!(is_played(), "{} found, {} harmed", s3.found(), s3.harmed());
     s3.change(Mood::Well);
     origin.misbehave(false);
     recovers(&lone, seed).await;
