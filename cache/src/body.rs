@@ -91,6 +91,15 @@ impl Body {
         Self::Stream { length: Some(length), stream: Box::pin(checked) }
     }
 
+    /// Its chunks.
+    #[must_use]
+    pub fn into_stream(self) -> BodyStream {
+        match self {
+            Self::Full(bytes) => Box::pin(futures_util::stream::iter([Ok(bytes)])),
+            Self::Stream { stream, .. } => stream,
+        }
+    }
+
     /// Reads it whole, refusing more than `max` bytes.
     ///
     /// # Errors

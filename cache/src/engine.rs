@@ -307,16 +307,24 @@ impl Engine {
     fn store(&self, stored: StoredRef, policy: &Policy) {
         self.counters.stored.fetch_add(1, Ordering::Relaxed);
         let hash = stored.key.hash();
-        if !stored.vary.is_empty() && matches!(stored.kind, Kind::Response | Kind::Sliced { .. }) {
-            let mut marker = vary_marker(&stored);
-            let selected = stored.key.variant.split_once(VARY_MARK).map_or("", |(_, selected)| selected);
-            marker.head.headers = self.languages(&marker, &stored, selected);
-            self.place(Arc::new(marker));
+        if matches!(stored.kind, Kind::Response | Kind::Sliced { .. }) {
+            self.mark_variant(&stored);
         }
         self.place_at(hash, Arc::clone(&stored));
         if let Some(compress) = policy.compress {
             self.workshop.offer(hash, &stored, compress);
         }
+    }
+
+    /// Sees to it that requests which select the same variant look under it.
+    fn mark_variant(&self, stored: &Stored) {
+        if stored.vary.is_empty() {
+            return;
+        }
+        let mut marker = vary_marker(stored);
+        let selected = stored.key.variant.split_once(VARY_MARK).map_or("", |(_, selected)| selected);
+        marker.head.headers = self.languages(&marker, stored, selected);
+        self.place(Arc::new(marker));
     }
 
     fn place(&self, stored: StoredRef) {

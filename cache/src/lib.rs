@@ -13,6 +13,7 @@ pub mod freshness;
 pub mod key;
 pub mod mapped;
 pub mod origin;
+pub mod part;
 pub mod policy;
 pub mod purge;
 pub mod range;

@@ -178,11 +178,11 @@ pub fn slice(head: &ResponseHead, body: &Bytes, selection: Selection) -> (Respon
 
 fn one(head: &ResponseHead, body: &Bytes, span: Span) -> Option<(ResponseHead, Bytes)> {
     let part = cut(body, span)?;
-    Some((one_head(head, span, body.len() as u64)?, part))
+    Some((one_head(head, span, Some(body.len() as u64))?, part))
 }
 
-/// The head of a 206 with one part of a body of `length` bytes.
-pub(crate) fn one_head(head: &ResponseHead, span: Span, length: u64) -> Option<ResponseHead> {
+/// The head of a 206 with one part of a body of `length` bytes; `None`: nobody knows how many.
+pub(crate) fn one_head(head: &ResponseHead, span: Span, length: Option<u64>) -> Option<ResponseHead> {
     let mut head = partial(head, span.last.checked_sub(span.first)?.checked_add(1)?);
     head.headers.insert(header::CONTENT_RANGE, content_range(span, length)?);
     Some(head)
@@ -209,7 +209,7 @@ pub(crate) fn multipart(
             whole.extend_from_slice(b"\r\n");
         }
         whole.extend_from_slice(b"Content-Range: ");
-        whole.extend_from_slice(content_range(*span, length)?.as_bytes());
+        whole.extend_from_slice(content_range(*span, Some(length))?.as_bytes());
         whole.extend_from_slice(b"\r\n\r\n");
         whole.extend_from_slice(part);
     }
@@ -257,13 +257,14 @@ pub(crate) fn unsatisfiable(head: &ResponseHead, length: u64) -> ResponseHead {
 }
 
 /// `None` when the span is empty or not within the body.
-fn cut(body: &Bytes, span: Span) -> Option<Bytes> {
+pub(crate) fn cut(body: &Bytes, span: Span) -> Option<Bytes> {
     let first = usize::try_from(span.first).ok()?;
     let last = usize::try_from(span.last).ok()?;
     body.get(first..=last).filter(|part| !part.is_empty()).map(|part| body.slice_ref(part))
 }
 
-fn content_range(span: Span, length: u64) -> Option<HeaderValue> {
+fn content_range(span: Span, length: Option<u64>) -> Option<HeaderValue> {
+    let length = length.map_or_else(|| "*".to_owned(), |length| length.to_string());
     HeaderValue::try_from(format!("bytes {}-{}/{length}", span.first, span.last)).ok()
 }
 

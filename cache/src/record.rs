@@ -251,6 +251,7 @@ fn kind(flags: u8, extent: u64) -> Result<Kind, RecordError> {
         (0, 0) => Ok(Kind::Response),
         (FLAG_VARY_MARKER, 0) => Ok(Kind::VaryMarker),
         (FLAG_SLICE, 0) => Ok(Kind::Slice),
+        (FLAG_PART, 0) => Ok(Kind::Part),
         (FLAG_SLICED, length) => Ok(Kind::Sliced { length }),
         _ => Err(RecordError::Malformed("kind")),
     }
@@ -295,6 +296,7 @@ fn header(stored: &Stored, length: usize, fields_length: usize, out: &mut Vec<u8
         Kind::Response => (0, 0),
         Kind::VaryMarker => (FLAG_VARY_MARKER, 0),
         Kind::Slice => (FLAG_SLICE, 0),
+        Kind::Part => (FLAG_PART, 0),
         Kind::Sliced { length } => (FLAG_SLICED, length),
     };
     let flags = kind
@@ -449,7 +451,8 @@ const FLAG_ALWAYS_VALIDATE: u8 = 2;
 const FLAG_NEVER_STALE: u8 = 4;
 const FLAG_SLICED: u8 = 8;
 const FLAG_SLICE: u8 = 16;
-const FLAGS_KIND: u8 = FLAG_VARY_MARKER | FLAG_SLICED | FLAG_SLICE;
+const FLAG_PART: u8 = 32;
+const FLAGS_KIND: u8 = FLAG_VARY_MARKER | FLAG_SLICED | FLAG_SLICE | FLAG_PART;
 const FLAGS: u8 = FLAGS_KIND | FLAG_ALWAYS_VALIDATE | FLAG_NEVER_STALE;
 const HEADER_BYTES: usize = 4 + 1 + 1 + 2 + 8 + 4 + 8 + 8 * 8;
 const HASH_BYTES: usize = 16;

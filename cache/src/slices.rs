@@ -51,6 +51,12 @@ pub fn fetch_variant(base: &str, range: &HeaderValue) -> String {
     format!("{base}{SLICE_MARK}{}", String::from_utf8_lossy(range.as_bytes()))
 }
 
+/// Variant under which a part that is neither the whole nor slices is kept; see [`crate::part`].
+#[must_use]
+pub fn part_variant(base: &str) -> String {
+    format!("{base}{SLICE_MARK}part")
+}
+
 /// The bytes of a slice of a body of `length` bytes; `None` beyond its end.
 #[must_use]
 pub fn span_of(slice: u64, length: u64) -> Option<Span> {
@@ -64,10 +70,20 @@ pub const fn slice_at(byte: u64) -> u64 {
     byte / SLICE_BYTES
 }
 
-/// What an origin is asked for when a client asks for one range of something that is not stored: the same, widened to
-/// whole slices. `None`: several ranges, another unit, or malformed.
+/// One range of bytes, as a request words it (RFC 9110 section 14.1.2).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Wanted {
+    /// From one byte to another.
+    Between(Span),
+    /// From a byte to the end.
+    From(u64),
+    /// So many bytes before the end, one at least.
+    Last(u64),
+}
+
+/// Reads the `Range` of a request for one range. `None`: several ranges, another unit, or malformed.
 #[must_use]
-pub fn widened(request: &HeaderMap) -> Option<HeaderValue> {
+pub fn wanted(request: &HeaderMap) -> Option<Wanted> {
     let mut values = request.get_all(header::RANGE).iter();
     let (value, None) = (values.next()?, values.next()) else { return None };
     let (unit, range) = value.to_str().ok()?.split_once('=')?;
@@ -75,18 +91,29 @@ pub fn widened(request: &HeaderMap) -> Option<HeaderValue> {
     if !unit.trim().eq_ignore_ascii_case("bytes") {
         return None;
     }
-    let widened = match (first, last) {
-        ("", suffix) => {
-            let suffix = number(suffix).filter(|suffix| *suffix > 0)?;
-            // one slice more, since the body need not end where a slice does
+    match (first, last) {
+        ("", suffix) => number(suffix).filter(|suffix| *suffix > 0).map(Wanted::Last),
+        (first, "") => number(first).map(Wanted::From),
+        (first, last) => {
+            let span = Span { first: number(first)?, last: number(last)? };
+            (span.first <= span.last).then_some(Wanted::Between(span))
+        }
+    }
+}
+
+/// What an origin is asked for when a client asks for one range of something that is not stored: the same, widened to
+/// whole slices, but for a short end. Where that begins is not known, so that the slices around it would be up to two,
+/// and its bytes would come last. `None`: no single range.
+#[must_use]
+pub fn widened(request: &HeaderMap) -> Option<HeaderValue> {
+    let widened = match wanted(request)? {
+        Wanted::Last(suffix) if suffix <= SLICE_BYTES => format!("bytes=-{suffix}"),
+        // one slice more, since the body need not end where a slice does
+        Wanted::Last(suffix) => {
             format!("bytes=-{}", suffix.div_ceil(SLICE_BYTES).checked_add(1)?.checked_mul(SLICE_BYTES)?)
         }
-        (first, "") => format!("bytes={}-", floor(number(first)?)),
-        (first, last) => {
-            let (first, last) = (number(first)?, number(last)?);
-            if last < first {
-                return None;
-            }
+        Wanted::From(first) => format!("bytes={}-", floor(first)),
+        Wanted::Between(Span { first, last }) => {
             format!("bytes={}-{}", floor(first), floor(last).checked_add(SLICE_BYTES - 1)?)
         }
     };
@@ -109,6 +136,14 @@ pub struct ContentRange {
     pub span: Span,
     /// Bytes of the whole body; `None` when the origin does not know.
     pub length: Option<u64>,
+}
+
+impl ContentRange {
+    /// Bytes enclosed, by its own word.
+    #[must_use]
+    pub const fn bytes(&self) -> u64 {
+        self.span.last.saturating_sub(self.span.first).saturating_add(1)
+    }
 }
 
 /// Reads `Content-Range` of a 206; `None` when it is missing, doubled, malformed or of another unit.

@@ -82,6 +82,8 @@ pub enum Kind {
     },
     /// One slice of a body.
     Slice,
+    /// A 206 with its part of a body, never joined to others; see [`crate::part`].
+    Part,
 }
 
 /// A complete response with all that decides its use.

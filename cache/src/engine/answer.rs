@@ -4,7 +4,7 @@ use std::{borrow::Cow, sync::Arc};
 
 use bytes::Bytes;
 use futures_util::StreamExt as _;
-use http::{HeaderValue, Method, header};
+use http::{HeaderValue, Method, StatusCode, header};
 use tokio::sync::OwnedSemaphorePermit;
 
 use super::{Answer, Engine, Provenance, Request, Served, Trace, part};
@@ -17,7 +17,7 @@ use crate::{
     freshness,
     key::Key,
     range::{self, Selection},
-    stored::{Kind, Position, ResponseHead, Scopes, StoredRef},
+    stored::{Kind, Lifetime, Position, ResponseHead, Scopes, StoredRef},
     validation::{self, Condition},
     waterfall::Fetched,
 };
@@ -38,9 +38,7 @@ impl Engine {
         }
         let now = self.clock.now();
         let age_ms = freshness::age_ms(&stored.lifetime, now);
-        trace.ttl_ms = i64::try_from(stored.lifetime.fresh_ms)
-            .unwrap_or(i64::MAX)
-            .saturating_sub(i64::try_from(age_ms).unwrap_or(i64::MAX));
+        trace.ttl_ms = left_ms(&stored.lifetime, age_ms);
         if matches!(trace.served, Served::Stale(_)) {
             // a soft purge ends freshness before its time
             trace.ttl_ms = trace.ttl_ms.min(0);
@@ -75,6 +73,12 @@ impl Engine {
             Err(_) => None,
         }
     }
+}
+
+/// Freshness left at an age, in ms; negative when stale.
+pub(super) fn left_ms(lifetime: &Lifetime, age_ms: u64) -> i64 {
+    let signed = |ms: u64| i64::try_from(ms).unwrap_or(i64::MAX);
+    signed(lifetime.fresh_ms).saturating_sub(signed(age_ms))
 }
 
 /// What a response made from the one under `key` inherits.
@@ -153,11 +157,18 @@ pub(super) fn answer_growing(
     let mut trace = served(trace.clone(), Served::Fetched);
     trace.stored = true;
     trace.attempts = Arc::new(growing.about.origins.attempts.clone());
-    let fresh_ms = growing.about.lifetime.fresh_ms;
-    trace.ttl_ms =
-        i64::try_from(fresh_ms).unwrap_or(i64::MAX).saturating_sub(i64::try_from(age_ms).unwrap_or(i64::MAX));
+    trace.ttl_ms = left_ms(&growing.about.lifetime, age_ms);
     let source = Some(provenance(&request.key, growing.about.position, &growing.about.scopes));
     let age = HeaderValue::from(age_ms / 1000);
+    if growing.about.head.status == StatusCode::PARTIAL_CONTENT {
+        let (mut head, span) = part::cut_part(request, &growing.about.head, growing.about.length?)?;
+        head.headers.insert(header::AGE, age);
+        let body = match span {
+            Some(span) => part::cut(kept.or_else(|| growing.reader())?, 0, span),
+            None => Body::empty(),
+        };
+        return Some(Answer { head, body, trace, source });
+    }
     if validation::client_condition(&request.headers, &growing.about.head, &request.method)
         == Condition::NotModified
     {
@@ -168,7 +179,7 @@ pub(super) fn answer_growing(
     if let Some(length) = growing.about.length.filter(|_| request.method == Method::GET) {
         match range::select(&request.headers, &growing.about.head, length) {
             Selection::One(span) => {
-                let mut head = range::one_head(&growing.about.head, span, length)?;
+                let mut head = range::one_head(&growing.about.head, span, Some(length))?;
                 head.headers.insert(header::AGE, age);
                 let body = part::cut(kept.or_else(|| growing.reader())?, 0, span);
                 return Some(Answer { head, body, trace, source });

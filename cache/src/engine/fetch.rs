@@ -56,6 +56,7 @@ impl Engine {
         let began = Instant::now();
         let mut place = self.lookup(&request, &directives, &mut trace).await;
         trace.lookup_us = micros_since(began);
+        let is_nowhere = place.found.is_none();
         if let Some((stored, served_as)) = self.usable(&request, &place, &mut trace) {
             match self.answer_stored(&request, &stored, served(trace, served_as)).await {
                 Ok(answer) => return Ok(answer),
@@ -64,6 +65,9 @@ impl Engine {
                     place.found = None;
                 }
             }
+        }
+        if is_nowhere && let Some(answer) = self.part_hit(&request, &place, &directives, &mut trace).await {
+            return Ok(answer);
         }
         if directives.only_if_cached {
             return Err(Unanswered { failure: Arc::default(), trace, only_if_cached: true });
@@ -309,7 +313,7 @@ fn unanswered(failure: Arc<Failure>, trace: Trace) -> Unanswered {
 }
 
 /// Whether a response that is arriving may be used for those who did not ask for it themselves.
-const fn is_sharable(lifetime: &Lifetime, now: Millis) -> bool {
+pub(super) const fn is_sharable(lifetime: &Lifetime, now: Millis) -> bool {
     !lifetime.always_validate && freshness::age_ms(lifetime, now) < lifetime.fresh_ms
 }
 

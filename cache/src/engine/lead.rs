@@ -134,7 +134,7 @@ impl Lead {
 
     /// Says how the flight ended. By then nobody can join it: a request that comes after somebody heard of the end must
     /// not be told of a fetch that was over before it came.
-    fn settle(&self, head: Head) {
+    pub(super) fn settle(&self, head: Head) {
         self.engine.flights.leave(self.hash, &self.flight);
         self.flight.announce(head);
     }
@@ -261,16 +261,7 @@ impl Lead {
         let origins = Arc::new(origins(&fetched));
         let mut draft = draft(&errand.request, &fetched, lifetime, self.flight.position);
         let length = fetched.response.body.length();
-        let growing = Arc::new(Growing::new(About {
-            head: draft.head.clone(),
-            length,
-            variant: draft.key.variant.clone(),
-            vary: draft.vary.clone(),
-            lifetime,
-            origins: Arc::clone(&origins),
-            scopes: draft.scopes.clone(),
-            position: draft.position,
-        }));
+        let growing = Arc::new(growing(&draft, length, &origins));
         let result = match fetched.response.body {
             Body::Full(bytes) => {
                 draft.body = bytes;
@@ -299,7 +290,7 @@ impl Lead {
     }
 
     /// Moves the body from the origin to the readers. Gives the whole body when it may be stored.
-    async fn pump(
+    pub(super) async fn pump(
         &self,
         hash: KeyHash,
         mut stream: BodyStream,
@@ -363,7 +354,7 @@ impl Engine {
 }
 
 /// Ends a growing body with an error when its writer is dropped half-way; an end that was set before stands.
-struct EndGuard<'a>(&'a Growing);
+pub(super) struct EndGuard<'a>(pub(super) &'a Growing);
 
 impl Drop for EndGuard<'_> {
     fn drop(&mut self) {
@@ -393,6 +384,20 @@ impl Drop for Filling<'_> {
     fn drop(&mut self) {
         self.engine.counters.filling_bytes.fetch_sub(self.growth.bytes(), Ordering::Relaxed);
     }
+}
+
+/// The body of a response that is about to arrive.
+pub(super) fn growing(draft: &Stored, length: Option<u64>, origins: &Arc<Origins>) -> Growing {
+    Growing::new(About {
+        head: draft.head.clone(),
+        length,
+        variant: draft.key.variant.clone(),
+        vary: draft.vary.clone(),
+        lifetime: draft.lifetime,
+        origins: Arc::clone(origins),
+        scopes: draft.scopes.clone(),
+        position: draft.position,
+    })
 }
 
 pub(super) fn origins(fetched: &Fetched) -> Origins {

@@ -9,6 +9,7 @@ use crate::{
     freshness::{self, Use},
     key::{Key, KeyHash},
     purge::Coverage,
+    slices,
     stored::{Kind, StoredRef},
     tier::Tier,
     vary,
@@ -125,6 +126,25 @@ impl Engine {
                 None
             }
         }
+    }
+
+    /// The part that is kept beside a place where nothing else was found. This node alone keeps parts.
+    pub(super) async fn lookup_part(
+        &self,
+        place: &Place,
+        directives: &RequestDirectives,
+        trace: &mut Trace,
+    ) -> Option<Found> {
+        let key = place.key.with_variant(slices::part_variant(&place.key.variant));
+        let hash = key.hash();
+        if let Some(stored) = self.hybrid.memory(&key, hash) {
+            return self.weigh(stored, MEMORY, directives, self.clock.now(), trace);
+        }
+        trace.tiers.push((MEMORY, TierResult::Miss));
+        if !self.hybrid.has_disk() {
+            return None;
+        }
+        self.ask(self.hybrid.as_ref(), &key, hash, directives, trace).await
     }
 
     /// Judges a response; a purged one is as good as absent, so that a later tier may hold its successor.

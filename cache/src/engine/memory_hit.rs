@@ -79,7 +79,7 @@ impl Engine {
         let resident = match plain.stored().kind {
             Kind::Response => plain,
             Kind::VaryMarker => self.selected(key, &plain.stored().vary, asked, now)?,
-            Kind::Sliced { .. } | Kind::Slice => return None,
+            Kind::Sliced { .. } | Kind::Slice | Kind::Part => return None,
         };
         if resident.stored().head.headers.contains_key(LAST_GOOD) {
             // the answer has to say what it is

@@ -1,38 +1,95 @@
-//! Misses that want a part: the origin is asked for whole slices around it, and for nothing else.
+//! Misses that want a part: the origin is asked for whole slices around it, and for nothing else. What comes is stored as
+//! the whole or as slices where it can be; else it is kept as it is (RFC 9111 section 3.3).
 
 use std::sync::Arc;
 
-use futures_util::StreamExt as _;
+use bytes::Bytes;
+use futures_util::{StreamExt as _, stream};
 use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
-use tokio::sync::OwnedSemaphorePermit;
+use tokio::{sync::OwnedSemaphorePermit, time::Instant};
 
 use super::{
-    Request,
-    answer::hold_while_streaming,
+    Answer, Engine, Request, Served, TierResult, Trace,
+    answer::{hold_while_streaming, left_ms, provenance},
     draft::draft,
-    lead::{Errand, Lead, origins},
+    fetch::is_sharable,
+    lead::{EndGuard, Errand, Lead, growing, origins},
+    lookup::{Found, Place},
     sliced::{Run, Sliced},
 };
 use crate::{
-    body::{Body, BodyStream},
-    cache_control,
+    body::{Body, BodyError, BodyStream},
+    cache_control::{self, RequestDirectives},
     flight::Head,
+    freshness::{self, Use},
+    mapped, part,
     range::{self, Selection, Span},
     slices::{self, ContentRange},
     storability,
-    stored::{Kind, Lifetime, ResponseHead},
+    stored::{Kind, Lifetime, ResponseHead, Stored},
+    validation::{self, Condition},
     waterfall::Fetched,
 };
 
 /// What to ask an origin for when a client wants one range of something that is not stored. With `If-Range` the client may
 /// get the whole, so that the whole is fetched.
 pub(super) fn part_wanted(request: &Request) -> Option<HeaderValue> {
-    let asks = request.method == Method::GET && !request.headers.contains_key(header::IF_RANGE);
-    asks.then(|| slices::widened(&request.headers)).flatten()
+    takes_part(request).then(|| slices::widened(&request.headers)).flatten()
+}
+
+fn takes_part(request: &Request) -> bool {
+    request.method == Method::GET && !request.headers.contains_key(header::IF_RANGE)
+}
+
+impl Engine {
+    /// A kept part that answers a request for which nothing else is there. It is never validated: one that is not fresh is
+    /// as good as absent.
+    pub(super) async fn part_hit(
+        &self,
+        request: &Request,
+        place: &Place,
+        directives: &RequestDirectives,
+        trace: &mut Trace,
+    ) -> Option<Answer> {
+        if !takes_part(request) || slices::wanted(&request.headers).is_none() {
+            return None;
+        }
+        let mut seen = Trace::new();
+        let found = self.lookup_part(place, directives, &mut seen).await;
+        let found = found.filter(|found| found.usage == Use::Fresh);
+        let cut = found
+            .as_ref()
+            .and_then(|found| cut_part(request, &found.stored.head, found.stored.body.len() as u64));
+        let (Some(Found { stored, tier, .. }), Some((mut head, span))) = (found, cut) else {
+            // why the part does not do says more than that nothing else is there
+            for (tier, result) in seen.tiers.iter().filter(|(_, result)| *result != TierResult::Miss) {
+                let why = if *result == TierResult::Fresh { &TierResult::Partial } else { result };
+                let asked = trace.tiers.iter_mut().find(|(asked, _)| asked == tier);
+                asked.into_iter().for_each(|(_, result)| result.clone_from(why));
+            }
+            return None;
+        };
+        let body = span.and_then(|span| range::cut(&stored.body, span)).unwrap_or_default();
+        let age_ms = freshness::age_ms(&stored.lifetime, self.clock.now());
+        head.headers.insert(header::AGE, HeaderValue::from(age_ms / 1000));
+        let ttl_ms = left_ms(&stored.lifetime, age_ms);
+        let trace = Trace { tiers: seen.tiers, served: Served::Hit(tier), ttl_ms, ..trace.clone() };
+        let source = Some(provenance(&stored.key, stored.position, &stored.scopes));
+        Some(Answer { head, body: Body::Full(body), trace, source })
+    }
+
+    /// Keeps a part on this node, in the place of the one before it.
+    fn keep(&self, mut part: Stored) {
+        self.mark_variant(&part);
+        part.key.variant = slices::part_variant(&part.key.variant);
+        part.kind = Kind::Part;
+        self.counters.stored.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        self.hybrid.insert(part.key.hash(), Arc::new(part));
+    }
 }
 
 impl Lead {
-    /// A 206: the whole of a small response, slices of a large one, or a part that can't be stored.
+    /// A 206: the whole of a small response, slices of a large one, or neither.
     pub(super) async fn take_part(
         &self,
         errand: &Errand,
@@ -44,6 +101,12 @@ impl Lead {
         let Some(sent) = slices::content_range(&head.headers) else {
             return self.give_part(errand, fetched, "content-range", permit);
         };
+        let is_odd = fetched.response.body.length().is_some_and(|length| length != sent.bytes());
+        if is_odd && errand.range.as_ref() != errand.request.headers.get(header::RANGE) {
+            // nothing can be cut out of what contradicts itself: the origin is asked what the client asks
+            drop(permit);
+            return self.settle(Head::Private("content-range"));
+        }
         let as_whole = whole_head(head);
         let refused = match storability::judge(&errand.request.headers, &as_whole, &errand.request.policy) {
             Err(reason) => Some(reason.reason()),
@@ -58,12 +121,12 @@ impl Lead {
             return self.give_part(errand, fetched, reason, permit);
         }
         let is_whole = sent.length.is_some_and(|length| sent.span == (Span { first: 0, last: length - 1 }));
-        if is_whole {
+        if is_whole && !is_odd {
             fetched.response.head = as_whole;
             return self.take(errand, fetched, lifetime, permit).await;
         }
-        let Some(length) = sliceable(&as_whole, sent) else {
-            return self.give_part(errand, fetched, "partial", permit);
+        let Some(length) = sliceable(&as_whole, sent).filter(|_| !is_odd) else {
+            return self.keep_part(errand, fetched, lifetime, permit).await;
         };
         let first = sent.span.first.next_multiple_of(slices::SLICE_BYTES);
         let wants = range::select(&errand.request.headers, &as_whole, length);
@@ -72,7 +135,7 @@ impl Lead {
             _ => true,
         };
         if !is_on_the_way {
-            return self.give_part(errand, fetched, "partial", permit);
+            return self.keep_part(errand, fetched, lifetime, permit).await;
         }
         fetched.response.head = as_whole;
         if first > sent.span.first
@@ -112,6 +175,41 @@ impl Lead {
         }
     }
 
+    /// A part that answers the client that asked is shared while it comes, and kept; any other goes to that client alone.
+    async fn keep_part(
+        &self,
+        errand: &Errand,
+        fetched: Fetched,
+        lifetime: Lifetime,
+        permit: OwnedSemaphorePermit,
+    ) {
+        let engine = &self.engine;
+        let mut draft = draft(&errand.request, &fetched, lifetime, self.flight.position);
+        if let Some(range) = &errand.range {
+            draft.head.headers.insert(header::RANGE, range.clone());
+        }
+        let is_of_use = |length: &u64| {
+            *length <= engine.limits.object_bytes_max
+                && part::is_keepable(&draft.head, *length)
+                && is_sharable(&lifetime, engine.clock.now())
+                && cut_part(&errand.request, &draft.head, *length).is_some()
+        };
+        let Some(length) = fetched.response.body.length().filter(is_of_use) else {
+            return self.give_part(errand, fetched, "partial", permit);
+        };
+        let origins = Arc::new(origins(&fetched));
+        let growing = Arc::new(growing(&draft, Some(length), &origins));
+        let keeper = Arc::clone(engine);
+        let kept = kept(fetched.response.body, length, move |body| keeper.keep(Stored { body, ..draft }));
+        self.flight.share(&growing);
+        let _ended = EndGuard(&growing);
+        let _permit = permit;
+        match self.pump(errand.hash, kept, &growing, Some(length)).await {
+            Ok(_) => engine.failures.forget(errand.hash),
+            Err(error) => engine.failures.note_cut(errand.hash, &origins.origin, &error, Instant::now()),
+        }
+    }
+
     /// Hands a part to the one client that asked, cut to what it asked for.
     fn give_part(
         &self,
@@ -121,7 +219,8 @@ impl Lead {
         permit: OwnedSemaphorePermit,
     ) {
         let response = &mut fetched.response;
-        let sent = slices::content_range(&response.head.headers);
+        let fits = |sent: &ContentRange| response.body.length().is_none_or(|length| length == sent.bytes());
+        let sent = slices::content_range(&response.head.headers).filter(fits);
         if let Some(length) = sent.and_then(|sent| sent.length) {
             // the slices around it are there, what was asked for is not
             let whole = whole_head(&response.head);
@@ -137,21 +236,17 @@ impl Lead {
             match selection {
                 Selection::One(span) if span.first >= sent.span.first => {
                     let span = Span { last: span.last.min(sent.span.last), ..span };
-                    (span.first <= span.last).then_some((sent, span))
+                    (span.first <= span.last && span != sent.span).then_some((sent, span))
                 }
                 _ => None,
             }
         });
-        if let Some((sent, span)) = wanted {
-            narrow(&mut response.head, sent, span);
+        if let Some((sent, span)) = wanted
+            && let Some(head) = range::one_head(&response.head, span, sent.length)
+        {
+            response.head = head;
             let body = std::mem::replace(&mut response.body, Body::empty());
-            response.body = match body {
-                Body::Full(bytes) => {
-                    let stream = futures_util::stream::iter([Ok(bytes)]);
-                    cut(Box::pin(stream), sent.span.first, span)
-                }
-                Body::Stream { stream, .. } => cut(stream, sent.span.first, span),
-            };
+            response.body = cut(body.into_stream(), sent.span.first, span);
         }
         let body = std::mem::replace(&mut fetched.response.body, Body::empty());
         fetched.response.body = hold_while_streaming(body, permit);
@@ -172,12 +267,43 @@ pub(super) fn whole_head(head: &ResponseHead) -> ResponseHead {
     ResponseHead { status: StatusCode::OK, headers }
 }
 
-fn narrow(head: &mut ResponseHead, sent: ContentRange, span: Span) {
-    let length = sent.length.map_or_else(|| "*".to_owned(), |length| length.to_string());
-    if let Ok(value) = HeaderValue::try_from(format!("bytes {}-{}/{length}", span.first, span.last)) {
-        head.headers.insert(header::CONTENT_RANGE, value);
+/// The answer out of a part of `length` bytes: its head and which bytes belong to it, none where the client has them. `None`
+/// when the part does not answer the request.
+pub(super) fn cut_part(
+    request: &Request,
+    part: &ResponseHead,
+    length: u64,
+) -> Option<(ResponseHead, Option<Span>)> {
+    let (head, span) = part::answer(part, length, &request.headers)?;
+    match validation::client_condition(&request.headers, &head, &request.method) {
+        Condition::NotModified => Some((validation::not_modified_head(&head), None)),
+        Condition::Proceed => Some((head, Some(span))),
     }
-    head.headers.remove(header::CONTENT_LENGTH);
+}
+
+/// The same body of `length` bytes. `keep` gets it before its last bytes are handed on, so that whoever has them finds it
+/// kept; it gets none that breaks off or goes on after its length.
+fn kept(body: Body, length: u64, keep: impl FnOnce(Bytes) + Send + 'static) -> BodyStream {
+    let stream = body.exact().into_stream().filter(is_filled).fuse();
+    let begun = (stream, Vec::new(), 0_u64, Some(keep));
+    Box::pin(stream::unfold(begun, move |(mut stream, mut chunks, mut received, mut keep)| async move {
+        let mut next = stream.next().await?;
+        if let Ok(chunk) = &next {
+            chunks.push(chunk.clone());
+            received = received.saturating_add(chunk.len() as u64);
+            if let Some(keep) = keep.take_if(|_| received == length) {
+                match stream.next().await {
+                    Some(more) => next = more,
+                    None => keep(mapped::concat(&chunks)),
+                }
+            }
+        }
+        Some((next, (stream, chunks, received, keep)))
+    }))
+}
+
+fn is_filled(piece: &Result<Bytes, BodyError>) -> std::future::Ready<bool> {
+    std::future::ready(piece.as_ref().map_or(true, |piece| !piece.is_empty()))
 }
 
 /// The bytes of a span out of a stream that begins at byte `begins` of the whole.
@@ -197,7 +323,6 @@ pub(super) fn cut(stream: BodyStream, begins: u64, span: Span) -> Body {
         };
         std::future::ready(piece)
     });
-    let stream =
-        pieces.filter(|piece| std::future::ready(piece.as_ref().map_or(true, |piece| !piece.is_empty())));
-    Body::Stream { length: Some(end.saturating_sub(span.first)), stream: Box::pin(stream) }
+    let stream = Box::pin(pieces.filter(is_filled));
+    Body::Stream { length: Some(end.saturating_sub(span.first)), stream }
 }

@@ -11,7 +11,11 @@ use futures_util::{StreamExt as _, stream};
 use http::{Method, header};
 use tokio::time::Instant;
 
-use super::{Answer, Engine, Request, Served, TierResult, Trace, answer::provenance, fetch::micros_since};
+use super::{
+    Answer, Engine, Request, Served, TierResult, Trace,
+    answer::{left_ms, provenance},
+    fetch::micros_since,
+};
 use crate::{
     body::{Body, BodyError, BodyStream},
     freshness,
@@ -65,9 +69,7 @@ impl Engine {
     ) -> Result<Answer, Trace> {
         let now = self.clock.now();
         let age_ms = freshness::age_ms(&index.lifetime, now);
-        trace.ttl_ms = i64::try_from(index.lifetime.fresh_ms)
-            .unwrap_or(i64::MAX)
-            .saturating_sub(i64::try_from(age_ms).unwrap_or(i64::MAX));
+        trace.ttl_ms = left_ms(&index.lifetime, age_ms);
         let sliced = Arc::new(Sliced {
             engine: Arc::clone(self),
             request: request.clone(),
@@ -140,7 +142,7 @@ impl Sliced {
         match range::select(&request.headers, head, self.length) {
             Selection::Unsatisfiable => Ok((range::unsatisfiable(head, self.length), Body::empty(), false)),
             Selection::One(span) => {
-                let head = range::one_head(head, span, self.length).ok_or_else(out_of_place)?;
+                let head = range::one_head(head, span, Some(self.length)).ok_or_else(out_of_place)?;
                 let (body, is_partial) = self.body(span).await?;
                 Ok((head, body, is_partial))
             }

@@ -31,12 +31,15 @@ use crate::{
 
 mod memory_hit;
 mod model;
+mod part;
 mod simulation;
 mod sliced;
 mod time;
 mod world;
 
 const START: Millis = Millis(1_800_000_000_000);
+const LIMITS: EngineLimits =
+    EngineLimits { object_bytes_max: 1 << 20, fetches_max: 64, filling_bytes_max: 1 << 24 };
 
 type Script = dyn Fn(usize, &OriginRequest) -> Result<OriginResponse, OriginError> + Send + Sync;
 
@@ -92,19 +95,18 @@ struct World {
 
 impl World {
     async fn new() -> Self {
-        Self::with_limits(EngineLimits {
-            object_bytes_max: 1 << 20,
-            fetches_max: 64,
-            filling_bytes_max: 1 << 24,
-        })
-        .await
+        Self::with_limits(LIMITS).await
     }
 
     async fn with_limits(limits: EngineLimits) -> Self {
+        Self::of(Hybrid::open(16 << 20, None).await.unwrap(), limits)
+    }
+
+    fn of(hybrid: Arc<Hybrid>, limits: EngineLimits) -> Self {
         let clock = Arc::new(ManualClock::new(START));
         let purges = Arc::new(Table::new());
         let parts = EngineParts {
-            hybrid: Hybrid::open(16 << 20, None).await.unwrap(),
+            hybrid,
             shared: Vec::new(),
             purges: Arc::clone(&purges),
             clock: Arc::clone(&clock) as _,

@@ -43,6 +43,7 @@ fn stored() -> impl Strategy<Value = Stored> {
         Just(Kind::Response),
         Just(Kind::VaryMarker),
         Just(Kind::Slice),
+        Just(Kind::Part),
         any::<u64>().prop_map(|length| Kind::Sliced { length }),
     ];
     let vary = (vec("[a-z-]{1,20}", 0..4), codings, kind);

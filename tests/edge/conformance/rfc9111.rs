@@ -5,6 +5,7 @@ use overfall_test_support::{
     Reply,
     raw::{Raw, exchange},
 };
+use serde_json::json;
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::TcpListener,
@@ -50,6 +51,79 @@ async fn section_3_an_error_with_a_lifetime_is_stored_like_any_other() {
     assert!(!strict.is_reused("/unknown", page("max-age=60, must-understand").with_status(599)).await);
     let guarded = stage("on_failure = { body = \"sorry\" }").await;
     assert!(!guarded.is_reused("/503", page("max-age=60").with_status(503)).await, "the site has an answer");
+}
+
+/// A 206 with the end of ten bytes.
+fn end(body: &'static str) -> Reply {
+    Reply::ok(body).with_status(206).with("content-range", "bytes 4-9/10").cache_control("max-age=60")
+}
+
+#[tokio::test]
+async fn section_3_3_a_part_answers_ranges_inside_of_it_and_nothing_else() {
+    let stage = stage("").await;
+    stage.origin.on("/a", end("456789"));
+    let first = stage.get_with("/a", "range", "bytes=-6").await.expect(206).expect_miss();
+    assert!(first.cache_status().contains("; stored"), "{first}");
+    for (range, content_range, body) in [
+        ("bytes=-6", "bytes 4-9/10", "456789"),
+        ("bytes=4-5", "bytes 4-5/10", "45"),
+        ("bytes=8-", "bytes 8-9/10", "89"),
+        ("bytes=-1", "bytes 9-9/10", "9"),
+    ] {
+        let part = stage.get_with("/a", "range", range).await.expect(206).expect_hit();
+        assert!(part.cache_status().starts_with("edge-1/memory; hit; ttl="), "{part}");
+        assert_eq!(
+            (part.header("content-range").as_str(), part.text().as_str()),
+            (content_range, body),
+            "{part}"
+        );
+    }
+    let beside = stage.get_with("/a", "range", "bytes=3-5").await.expect_miss();
+    assert!(beside.cache_status().contains("edge-1; fwd=partial"), "{beside}");
+    stage.get("/a").await.expect_miss();
+    assert_eq!(stage.origin.count("/a"), 3);
+}
+
+#[tokio::test]
+async fn section_3_3_a_part_dies_with_its_target() {
+    let stage = stage("").await;
+    stage.origin.on("/a", end("456789"));
+    stage.get_with("/a", "range", "bytes=-6").await.expect_miss();
+    stage.get_with("/a", "range", "bytes=-6").await.expect_hit();
+    stage.lone.node.admin.purge(&json!({ "urls": [stage.lone.node.url("/a")], "wait": true })).await;
+    let purged = stage.get_with("/a", "range", "bytes=-6").await.expect_miss();
+    assert!(purged.cache_status().contains("edge-1; fwd=miss"), "{purged}");
+    stage.get_with("/a", "range", "bytes=-6").await.expect_hit();
+    stage.origin.on("/a", Reply::ok("changed"));
+    stage.send(Method::POST, "/a").await.expect(200);
+    stage.get_with("/a", "range", "bytes=-6").await.expect_miss();
+}
+
+#[tokio::test]
+async fn section_3_3_a_part_that_lacks_bytes_of_its_range_is_read_from_the_side_that_is_asked_for() {
+    let stage = stage("").await;
+    stage.origin.on("/a", end("01234"));
+    let first = stage.get_with("/a", "range", "bytes=-5").await.expect(206);
+    assert_eq!(
+        (first.header("content-range").as_str(), first.text().as_str()),
+        ("bytes 4-9/10", "01234"),
+        "{first}"
+    );
+    for (range, content_range, body) in [
+        ("bytes=-5", "bytes 4-9/10", "01234"),
+        ("bytes=6-8", "bytes 6-8/10", "234"),
+        ("bytes=6-", "bytes 6-8/10", "234"),
+        ("bytes=-1", "bytes 9-9/10", "4"),
+    ] {
+        let part = stage.get_with("/a", "range", range).await.expect(206).expect_hit();
+        assert_eq!(
+            (part.header("content-range").as_str(), part.text().as_str()),
+            (content_range, body),
+            "{part}"
+        );
+    }
+    let beside = stage.get_with("/a", "range", "bytes=6-9").await.expect_miss();
+    assert_eq!(beside.text(), "01234", "as the origin answers this very range: {beside}");
 }
 
 #[tokio::test]

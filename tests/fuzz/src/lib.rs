@@ -79,10 +79,11 @@ fn stored(source: &mut Source<'_>) -> Stored {
             headers.append(name, value);
         }
     }
-    let kind = match source.byte() % 4 {
+    let kind = match source.byte() % 5 {
         0 => Kind::VaryMarker,
         1 => Kind::Slice,
         2 => Kind::Sliced { length: source.number() },
+        3 => Kind::Part,
         _ => Kind::Response,
     };
     let codings = Coding::ALL.iter().filter(|_| source.byte() % 2 == 1).copied().collect::<Vec<_>>();

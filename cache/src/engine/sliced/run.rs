@@ -198,10 +198,7 @@ impl Run {
     /// # Errors
     /// When the body breaks off, or goes on after the end.
     async fn pump(&mut self, body: Body, at: u64) -> Result<(), BodyError> {
-        let mut stream: BodyStream = match body {
-            Body::Full(bytes) => Box::pin(futures_util::stream::iter([Ok(bytes)])),
-            Body::Stream { stream, .. } => stream,
-        };
+        let mut stream = body.into_stream();
         let mut slice = slices::slice_at(at);
         let mut rest = Bytes::new();
         while let Some(span) = slices::span_of(slice, self.sliced.length) {
@@ -293,7 +290,9 @@ fn place_of(head: &ResponseHead, etag: &HeaderValue, sent: Option<u64>, length: 
         StatusCode::PARTIAL_CONTENT => {
             let range = slices::content_range(&head.headers)?;
             let Span { first, .. } = range.span;
-            (range.length.is_none_or(|whole| whole == length) && first % SLICE_BYTES == 0).then_some(first)
+            let fits = range.length.is_none_or(|whole| whole == length)
+                && sent.is_none_or(|sent| sent == range.bytes());
+            (fits && first % SLICE_BYTES == 0).then_some(first)
         }
         // the origin sends the whole instead of a range
         StatusCode::OK => sent.is_none_or(|sent| sent == length).then_some(0),

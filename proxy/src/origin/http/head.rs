@@ -81,7 +81,7 @@ pub(super) fn response(head: &ResponseHeader, raw: &[u8]) -> Result<ResponseHead
         headers.append(name.clone(), value);
     }
     let head = ResponseHead { status: head.status, headers };
-    if contradicts_itself(&head) { refused("part has another length than its range") } else { Ok(head) }
+    if is_over_range(&head) { refused("part is longer than its range") } else { Ok(head) }
 }
 
 /// Bytes that the head announces for its body; none when only the end of the transfer tells.
@@ -105,9 +105,10 @@ fn part_length(head: &ResponseHead) -> Option<u64> {
     part::content_range(value).map(|(range, _)| part::length_of(&range))
 }
 
-/// RFC 9110 section 15.3.7.1: a part whose length is not that of its range can't be put in its place.
-fn contradicts_itself(head: &ResponseHead) -> bool {
-    part_length(head).zip(announced(&head.headers)).is_some_and(|(part, announced)| part != announced)
+/// RFC 9110 section 15.3.7.1: what is beyond its range can't be put in any place. A part that is shorter passes; whoever
+/// stores it has to see what it is good for.
+fn is_over_range(head: &ResponseHead) -> bool {
+    part_length(head).zip(announced(&head.headers)).is_some_and(|(part, announced)| part < announced)
 }
 
 fn ambiguous_framing(head: &ResponseHeader, raw: &[u8]) -> Option<&'static str> {
