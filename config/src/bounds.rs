@@ -142,6 +142,20 @@ pub(crate) static QUERY_ALLOW: Bound = items(&keys::QUERY, "allow", 1, 256);
 pub(crate) static COMPRESS_CODINGS: Bound = items(&keys::COMPRESS, "codings", 0, 3);
 
 pub(crate) static IMAGE_QUALITY: Bound = count(&keys::IMAGES, "quality", 1, 100).or(80);
+pub(crate) static IMAGE_LIKENESS: Bound = count(&keys::IMAGES, "likeness", 1, 100).or(75);
+pub(crate) static IMAGE_DIALECTS: Bound = items(&keys::IMAGES, "dialects", 1, 6);
+pub(crate) static IMAGE_FORMATS: Bound = items(&keys::IMAGES, "formats", 0, 2);
+pub(crate) static IMAGE_WIDTHS: Bound = items(&keys::IMAGES, "widths", 0, 64);
+/// One of [`IMAGE_WIDTHS`].
+pub(crate) static IMAGE_WIDTH: Bound = count(&keys::IMAGES, "widths", 1, 16_384);
+pub(crate) static IMAGE_PRESETS: Bound = items(&keys::IMAGES, "presets", 0, 256);
+pub(crate) static IMAGE_WATERMARKS: Bound = items(&keys::IMAGES, "watermarks", 0, 64);
+pub(crate) static SIGN_KEYS: Bound = items(&keys::IMAGE_SIGN, "keys", 1, 16);
+pub(crate) static IMGPROXY_KEYS: Bound = items(&keys::IMGPROXY, "keys", 0, 16);
+pub(crate) static IMGPROXY_SIGNATURE: Bound = count(&keys::IMGPROXY, "signature_size", 4, 32).or(32);
+pub(crate) static IMAGE_FRAMES_MAX: Bound = count(&keys::IMAGES, "frames_max", 1, 100_000).or(1_000);
+pub(crate) static IMAGE_ANIMATION_PIXELS_MAX: Bound =
+    count(&keys::IMAGES, "animation_pixels_max", 1, 10_000_000_000).or(200_000_000);
 pub(crate) static IMAGE_SOURCES: Bound = items(&keys::IMAGES, "sources", 0, 256);
 pub(crate) static IMAGE_SOURCE_MAX: Bound = bytes(&keys::IMAGES, "source_max", KIB, GIB).or(30 * MIB);
 pub(crate) static IMAGE_PIXELS_MAX: Bound =
@@ -217,6 +231,17 @@ pub(crate) static ALL: &[&Bound] = &[
     &QUERY_ALLOW,
     &COMPRESS_CODINGS,
     &IMAGE_QUALITY,
+    &IMAGE_LIKENESS,
+    &IMAGE_DIALECTS,
+    &IMAGE_FORMATS,
+    &IMAGE_WIDTHS,
+    &IMAGE_PRESETS,
+    &IMAGE_WATERMARKS,
+    &SIGN_KEYS,
+    &IMGPROXY_KEYS,
+    &IMGPROXY_SIGNATURE,
+    &IMAGE_FRAMES_MAX,
+    &IMAGE_ANIMATION_PIXELS_MAX,
     &IMAGE_SOURCES,
     &IMAGE_SOURCE_MAX,
     &IMAGE_PIXELS_MAX,

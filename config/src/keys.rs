@@ -130,8 +130,37 @@ pub(crate) static SITE: Keys = Keys {
 };
 pub(crate) static QUERY: Keys = keys("[[site]] query", &["ignore", "allow"]);
 pub(crate) static COMPRESS: Keys = keys("[[site]] compress", &["codings", "level"]);
-pub(crate) static IMAGES: Keys =
-    keys("[[site]] images", &["quality", "sources", "source_max", "pixels_max", "side_max", "deadline"]);
+pub(crate) static IMAGES: Keys = keys(
+    "[[site]] images",
+    &[
+        "dialects",
+        "quality",
+        "likeness",
+        "formats",
+        "reduce",
+        "sharpen",
+        "widths",
+        "other_widths",
+        "presets",
+        "watermarks",
+        "sign",
+        "imgproxy",
+        "imgix_token",
+        "iiif_prefix",
+        "sources",
+        "source_max",
+        "pixels_max",
+        "frames_max",
+        "animation_pixels_max",
+        "side_max",
+        "deadline",
+        "on_failure",
+    ],
+);
+pub(crate) static IMAGE_SIGN: Keys = keys("[[site]] images.sign", &["keys", "required"]);
+pub(crate) static IMGPROXY: Keys =
+    keys("[[site]] images.imgproxy", &["prefix", "keys", "signature_size", "unsigned"]);
+pub(crate) static IMGPROXY_KEY: Keys = keys("[[site]] images.imgproxy keys", &["key", "salt"]);
 pub(crate) static ON_FAILURE: Keys = keys("[[site]] on_failure", &["status", "content_type", "body"]);
 pub(crate) static VARY: Keys = keys("[[site]] vary", &["device", "language", "country"]);
 pub(crate) static REQUEST_HEADER: Keys =
@@ -184,6 +213,9 @@ pub(crate) static ALL: &[&Keys] = &[
     &QUERY,
     &COMPRESS,
     &IMAGES,
+    &IMAGE_SIGN,
+    &IMGPROXY,
+    &IMGPROXY_KEY,
     &ON_FAILURE,
     &VARY,
     &REQUEST_HEADER,

@@ -33,6 +33,9 @@ mod validate;
 mod values;
 
 pub use diff::restart_needed;
+pub use imaging::{
+    ImageDialect, ImageFailure, ImageFormat, ImageRules, ImgproxyRules, OtherWidths, SignRules,
+};
 pub use load::{FILE_BYTES_MAX, LoadError, load, parse};
 pub use model::*;
 pub use report::{Problem, Report};

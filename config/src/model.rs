@@ -11,6 +11,7 @@ use std::{
 };
 
 use crate::{
+    imaging::ImageRules,
     secret::Secret,
     tailoring::{DictionaryFile, Geo, SiteTailoring},
 };
@@ -459,23 +460,6 @@ pub enum QueryRule {
     Ignore(Vec<String>),
     /// Only these names.
     Allow(Vec<String>),
-}
-
-/// `[site.images]`
-#[derive(Debug, Clone)]
-pub struct ImageRules {
-    /// Lossy quality when the URL gives none, 1 to 100. Default 80.
-    pub quality: u8,
-    /// Hosts, besides the site's own, that absolute sources may name.
-    pub sources: Vec<String>,
-    /// Bytes of an encoded source. Default 30 MiB.
-    pub source_bytes_max: u64,
-    /// Pixels of a source. Default 50 000 000.
-    pub source_pixels_max: u64,
-    /// Longest side of a source and of a result. Default 16 384.
-    pub side_max: u32,
-    /// Time for one rendering, queue included. Default 10 s.
-    pub deadline: Duration,
 }
 
 /// `on_failure`

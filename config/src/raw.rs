@@ -156,6 +156,12 @@ impl<'a> Table<'a> {
 
     /// The tables that `bound.key` holds by name, in the order of their names.
     pub(crate) fn named(&self, bound: &'static Bound, keys: &'static Keys) -> Vec<(Spot<String>, Self)> {
+        let entries = self.entries(bound).into_iter();
+        entries.filter_map(|(name, value)| Some((name, value.table(keys)?))).collect()
+    }
+
+    /// The values that `bound.key` holds by name, in the order of their names.
+    pub(crate) fn entries(&self, bound: &'static Bound) -> Vec<(Spot<String>, Value<'a>)> {
         let Some(value) = self.value(bound.key) else { return Vec::new() };
         let DeValue::Table(entries) = value.node.get_ref() else {
             value.wrong_type("a table");
@@ -163,16 +169,15 @@ impl<'a> Table<'a> {
         };
         value.check_count(bound, entries.len());
         let named = entries.iter().take(usize::try_from(bound.max).unwrap_or(usize::MAX));
-        let open = named.filter_map(|(key, node)| {
+        let read = named.map(|(key, node)| {
             let name = names::identifier(key.get_ref());
             if let Err(refusal) = &name {
                 self.reader.refuse(key.span(), refusal.clone());
             }
             let value = name.unwrap_or_else(|_| key.get_ref().to_string());
-            let table = Value { reader: self.reader, node }.table(keys)?;
-            Some((Spot { value, span: key.span() }, table))
+            (Spot { value, span: key.span() }, Value { reader: self.reader, node })
         });
-        open.collect()
+        read.collect()
     }
 
     /// The entries of a list within its bound; empty if it is absent.

@@ -54,6 +54,15 @@ impl<'a> Value<'a> {
         found
     }
 
+    /// `true` or `false`.
+    pub(crate) fn flag(self) -> Option<bool> {
+        if let DeValue::Boolean(flag) = self.node.get_ref() {
+            return Some(*flag);
+        }
+        self.wrong_type("true or false");
+        None
+    }
+
     /// A path; a relative one begins at the configuration file's folder.
     pub(crate) fn path(self) -> Option<PathBuf> {
         let usable = |text: &str| match text {
@@ -204,7 +213,7 @@ impl<'a> Value<'a> {
         start..start.saturating_add(written.len())
     }
 
-    fn number(self, bound: &'static Bound) -> Option<Spot<u64>> {
+    pub(crate) fn number(self, bound: &'static Bound) -> Option<Spot<u64>> {
         let number = match (bound.unit, self.node.get_ref()) {
             (Unit::Count | Unit::Items, _) => self.integer(bound),
             (Unit::Bytes, DeValue::String(_)) => Some(self.parse(units::size_bytes)?.value),
