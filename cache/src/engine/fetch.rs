@@ -112,6 +112,15 @@ impl Engine {
         }
     }
 
+    /// Fetches what is stored under this request's key anew, behind the answers, and stores it in its place, unless somebody
+    /// fetches it already. Dropping nothing ends it: it runs in a task of its own.
+    pub fn renew(self: &Arc<Self>, request: &Request) {
+        let hash = request.key.hash();
+        if let Role::Leader(flight) = self.join(&request.key, hash) {
+            self.lead(flight, Errand::new(request, hash, None));
+        }
+    }
+
     pub(super) fn join(&self, key: &Key, hash: KeyHash) -> Role {
         let position = self.purges.position();
         self.flights.join(hash, position, |began| {
