@@ -2,7 +2,7 @@
 # ARGS go to `overfall demo`: make demo ARGS=--json
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test conformance faults build bench bench-http clean
+.PHONY: help demo test conformance faults build bench bench-http bench-images clean
 
 help: ## these lines
 	@sed -n 's/^\([a-z-]*\):.*## /\1|/p' Makefile | while IFS='|' read -r name text; do printf '  make %-12s %s\n' "$$name" "$$text"; done
@@ -27,6 +27,9 @@ bench: ## micro-benchmarks
 
 bench-http: ## hits over HTTP beside nginx and Varnish
 	@tests/install/packages.sh nginx=nginx-light varnishd=varnish wrk=wrk h2load=nghttp2-client curl=curl taskset=util-linux python3=python3-minimal && exec benches/load/run.sh
+
+bench-images: ## renderings beside sharp; ARGS: [ROW]... of W1 W1c W2 W3 W4 W5 W6 W7 W8 likeness
+	@tests/install/build-tools.sh && tests/install/packages.sh node=nodejs npm=npm taskset=util-linux && exec benches/images/run.sh $(ARGS)
 
 clean: ## remove what was built
 	cargo clean

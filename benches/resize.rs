@@ -6,9 +6,7 @@
 use std::sync::LazyLock;
 
 use overfall_imaging::Deadline;
-use overfall_imaging::limits::Limits;
-use overfall_imaging::negotiate::AcceptClass;
-use overfall_imaging::pipeline::render;
+use overfall_imaging::pipeline::{Settings, render};
 use overfall_imaging::transform::Transform;
 
 const WIDTH: u32 = 4_000;
@@ -32,10 +30,10 @@ fn main() {
 ], sample_count = 10)]
 fn jpeg_12mp(bencher: divan::Bencher<'_, '_>, options: &str) {
     let transform: Transform = options.parse().unwrap_or_default();
-    let (limits, deadline) = (Limits::default(), Deadline::never());
+    let (settings, deadline) = (Settings::default(), Deadline::never());
     bencher
         .counter(divan::counter::ItemsCount::new(1_usize))
-        .bench(|| render(divan::black_box(&PHOTO), &transform, AcceptClass::Plain, 80, &limits, &deadline));
+        .bench(|| render(divan::black_box(&PHOTO), &transform, &settings, &deadline));
 }
 
 #[divan::bench]

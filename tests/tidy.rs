@@ -364,12 +364,13 @@ fn every_source_file_is_part_of_the_build() {
     report("a file that no `mod` names is dead", all.difference(&reached));
 }
 
-/// Files where cargo begins: of crates, of the two test programs, of benches.
+/// Files where cargo begins: of crates, of test programs, of benches, of examples.
 fn is_crate_root(name: &str) -> bool {
     let is_bench = name.strip_prefix("benches/").is_some_and(|rest| !rest.contains('/'));
-    let is_crate =
-        name.ends_with("src/lib.rs") || name.ends_with("/build.rs") || name.ends_with("/tests/main.rs");
-    is_bench || is_crate || ["proxy/src/main.rs", "tests/tidy.rs", "tests/edge/main.rs"].contains(&name)
+    let is_crate = name.ends_with("src/lib.rs") || name.ends_with("/build.rs");
+    let is_program = name.ends_with("/main.rs")
+        && (name.starts_with("tests/") || name.contains("/tests/") || name.contains("/examples/"));
+    is_bench || is_crate || is_program || ["proxy/src/main.rs", "tests/tidy.rs"].contains(&name)
 }
 
 /// Files that the `mod name;` lines of a file may mean.

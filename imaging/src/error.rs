@@ -7,7 +7,10 @@
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Error {
     /// The bytes are not of an accepted format; names and content types are not consulted.
-    #[error("the source is {found}, which is not accepted; accepted formats are jpeg, png, gif and webp")]
+    #[error(
+        "the source is {found}, which is not accepted; accepted formats are jpeg, png, gif, webp, avif, heic, jpeg xl, \
+         tiff, bmp, ico and svg"
+    )]
     UnknownFormat {
         /// What the bytes look like, from a closed set of words.
         found: &'static str,
@@ -18,6 +21,22 @@ pub enum Error {
         /// Width times height.
         pixels: u64,
         /// The limit that applied; for formats that need much memory to decode it is below the configured one.
+        max: u64,
+    },
+    /// An animation has more frames than allowed.
+    #[error("the image has {frames} frames, at most {max} are allowed")]
+    TooManyFrames {
+        /// As its container says.
+        frames: u32,
+        /// The limit that applied.
+        max: u32,
+    },
+    /// The frames of an animation have more pixels together than allowed.
+    #[error("the frames of the image have {pixels} pixels together, at most {max} are allowed")]
+    TooManyFramePixels {
+        /// Of the canvas, times the frames.
+        pixels: u64,
+        /// The limit that applied.
         max: u64,
     },
     /// A side of the source or of the rendering is longer than allowed.

@@ -1,23 +1,34 @@
 //! Images on demand: from an image URL to an encoded rendering.
 //!
-//! [`path`] reads an image URL into a canonical [`transform::Transform`] and a source; [`negotiate`] chooses the output
-//! format; [`pipeline`] turns source bytes into a rendering by named [`steps`]; [`pool`] runs the pipeline on threads of its
-//! own, bounded by pixels. The crate knows nothing of HTTP servers, caches or configuration files: whoever calls it fetches
-//! the source and stores the result.
+//! [`dialect`] reads the image URLs of other services, and [`path`] our own spelling, into a canonical
+//! [`transform::Transform`] and a source; [`negotiate`] chooses the output format; [`pipeline`] turns source bytes into a
+//! rendering by named [`steps`]; [`pool`] runs the pipeline on threads of its own, bounded by pixels. The crate knows
+//! nothing of HTTP servers, caches or configuration files: whoever calls it fetches the source and stores the result.
 
+pub mod client_hints;
 mod deadline;
+mod describe;
+pub mod dialect;
+mod encode;
 mod error;
+mod exif;
 mod frame;
+mod jpeg;
+mod likeness;
 pub mod limits;
 pub mod metrics;
 pub mod negotiate;
+mod palette;
 pub mod path;
 pub mod pipeline;
+mod planes;
 pub mod pool;
+mod search;
 pub mod steps;
 #[cfg(test)]
 mod testing;
 pub mod transform;
+mod xml;
 
 pub use deadline::Deadline;
 pub use error::Error;

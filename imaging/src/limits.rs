@@ -20,6 +20,10 @@ pub struct Limits {
     pub side_max: u32,
     /// Bytes of memory that decoding one source may take.
     pub decode_bytes_max: u64,
+    /// Frames of an animation that is to stay one.
+    pub frames_max: u32,
+    /// Pixels of all frames of such an animation together, each counted as large as the canvas.
+    pub animation_pixels_max: u64,
 }
 
 impl Default for Limits {
@@ -30,9 +34,15 @@ impl Default for Limits {
             result_pixels_max: 16_777_216,
             side_max: 16_384,
             decode_bytes_max: 512 << 20,
+            frames_max: 1_000,
+            animation_pixels_max: 200_000_000,
         }
     }
 }
+
+/// Memory that an animation takes at its peak, per pixel of its canvas: the canvas, the canvas as it was, the frame that is
+/// drawn and the copy that is handed out, four bytes each.
+const ANIMATION_BYTES_PER_PIXEL: u64 = 16;
 
 impl Limits {
     /// Judges the length of the source.
@@ -53,12 +63,30 @@ impl Limits {
     /// [`Error::Undecodable`] for an empty picture, [`Error::SideTooLong`], [`Error::TooManyPixels`].
     pub fn check_header(&self, header: &Header) -> Result<(), Error> {
         self.check_size(header.width, header.height)?;
-        let memory_pixels_max = self.decode_bytes_max / u64::from(header.decode_bytes_per_pixel.max(1));
-        let pixels = header.pixels();
-        if pixels > memory_pixels_max {
-            return Err(Error::TooManyPixels { pixels, max: memory_pixels_max });
+        self.check_memory(header, header.decode_bytes_per_pixel.into())
+    }
+
+    /// Judges the frames of an animation of which more than the first is wanted, after [`Limits::check_header`].
+    ///
+    /// # Errors
+    /// [`Error::TooManyFrames`], [`Error::TooManyFramePixels`], [`Error::TooManyPixels`].
+    pub fn check_frames(&self, header: &Header) -> Result<(), Error> {
+        if header.frames > self.frames_max {
+            return Err(Error::TooManyFrames { frames: header.frames, max: self.frames_max });
+        }
+        let pixels = header.pixels().saturating_mul(header.frames.into());
+        if pixels > self.animation_pixels_max {
+            return Err(Error::TooManyFramePixels { pixels, max: self.animation_pixels_max });
+        }
+        if header.frames > 1 {
+            self.check_memory(header, ANIMATION_BYTES_PER_PIXEL)?;
         }
         Ok(())
+    }
+
+    fn check_memory(&self, header: &Header, bytes_per_pixel: u64) -> Result<(), Error> {
+        let (pixels, max) = (header.pixels(), self.decode_bytes_max / bytes_per_pixel.max(1));
+        if pixels > max { Err(Error::TooManyPixels { pixels, max }) } else { Ok(()) }
     }
 
     /// Judges the size of a source.
@@ -105,10 +133,28 @@ mod tests {
         result_pixels_max: 1_000,
         side_max: 100,
         decode_bytes_max: 3_000,
+        frames_max: 5,
+        animation_pixels_max: 400,
     };
 
     fn header(width: u32, height: u32, decode_bytes_per_pixel: u32) -> Header {
-        Header { format: SourceFormat::Png, width, height, decode_bytes_per_pixel }
+        Header::still(SourceFormat::Png, width, height, decode_bytes_per_pixel)
+    }
+
+    #[test]
+    fn frames_are_counted_and_added_up() {
+        let animation = |width, frames| Header { frames, ..header(width, 10, 1) };
+        assert_eq!(LIMITS.check_frames(&animation(8, 5)), Ok(()));
+        assert_eq!(LIMITS.check_frames(&animation(1, 6)), Err(Error::TooManyFrames { frames: 6, max: 5 }));
+        let together = Err(Error::TooManyFramePixels { pixels: 450, max: 400 });
+        assert_eq!(LIMITS.check_frames(&animation(9, 5)), together);
+        let memory = Err(Error::TooManyPixels { pixels: 190, max: 187 });
+        assert_eq!(LIMITS.check_frames(&animation(19, 2)), memory);
+        assert_eq!(
+            LIMITS.check_frames(&header(19, 10, 1)),
+            Ok(()),
+            "a still picture is judged by its header"
+        );
     }
 
     #[test]

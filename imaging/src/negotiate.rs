@@ -1,17 +1,20 @@
 //! Which format a rendering gets (RFC 9110 sections 12.4.2 and 12.5.1).
 //!
 //! The `Accept` field has countless spellings, so it is first folded into an [`AcceptClass`], a closed set that may stand in
-//! a cache key. WebP is sent only to clients that name it: `image/*` and `*/*` were in use long before it.
+//! a cache key. A format younger than JPEG and PNG is sent only to clients that name it: `image/*` and `*/*` were in use
+//! long before.
 
 use std::fmt;
 
-use crate::sniff::SourceFormat;
+use crate::sniff::{Header, SourceFormat};
 use crate::transform::Format;
 
-/// What a client can show, as far as it changes the answer.
+/// The best format that a client names and does not rank below another one, from a closed set.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum AcceptClass {
-    /// Names WebP, and does not rank JPEG above it.
+    /// AVIF.
+    Avif,
+    /// WebP, and not AVIF.
     Webp,
     /// Everything else.
     Plain,
@@ -22,8 +25,20 @@ impl AcceptClass {
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
+            Self::Avif => "avif",
             Self::Webp => "webp",
             Self::Plain => "plain",
+        }
+    }
+
+    /// The next best class where the site does not offer this one. Every browser that shows AVIF shows WebP; for the rare
+    /// client of which that is not so, [`offered_class`] looks at what it really names.
+    #[must_use]
+    pub fn within(self, offers: Offers) -> Self {
+        match self {
+            Self::Avif if offers.avif => Self::Avif,
+            Self::Avif | Self::Webp if offers.webp => Self::Webp,
+            _ => Self::Plain,
         }
     }
 }
@@ -40,15 +55,40 @@ impl From<Option<&str>> for AcceptClass {
     }
 }
 
+/// The formats a site sends of its own accord, beside JPEG and PNG.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Offers {
+    /// Whether AVIF is.
+    pub avif: bool,
+    /// Whether WebP is.
+    pub webp: bool,
+}
+
+impl Offers {
+    /// Every format.
+    pub const ALL: Self = Self { avif: true, webp: true };
+}
+
+impl Default for Offers {
+    /// WebP only: AVIF takes long to encode.
+    fn default() -> Self {
+        Self { avif: false, webp: true }
+    }
+}
+
 /// The format of a rendering.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Output {
-    /// Baseline JPEG.
+    /// JPEG.
     Jpeg,
     /// PNG.
     Png,
-    /// Lossy WebP.
+    /// WebP, still or animated.
     Webp,
+    /// AVIF.
+    Avif,
+    /// GIF, still or animated.
+    Gif,
 }
 
 impl Output {
@@ -59,37 +99,66 @@ impl Output {
             Self::Jpeg => "image/jpeg",
             Self::Png => "image/png",
             Self::Webp => "image/webp",
+            Self::Avif => "image/avif",
+            Self::Gif => "image/gif",
         }
     }
 
     /// Whether the format can be transparent.
     #[must_use]
     pub fn has_alpha(self) -> bool {
-        matches!(self, Self::Png | Self::Webp)
+        !matches!(self, Self::Jpeg)
+    }
+
+    /// Whether a quality has an effect.
+    #[must_use]
+    pub fn is_lossy(self) -> bool {
+        matches!(self, Self::Jpeg | Self::Webp | Self::Avif)
+    }
+
+    /// As a URL would ask for it.
+    #[must_use]
+    pub fn format(self) -> Format {
+        match self {
+            Self::Jpeg => Format::Jpeg,
+            Self::Png => Format::Png,
+            Self::Webp => Format::Webp,
+            Self::Avif => Format::Avif,
+            Self::Gif => Format::Gif,
+        }
     }
 }
 
 /// Folds an `Accept` field, several lines joined by commas, into its class. None and nonsense are [`AcceptClass::Plain`].
 #[must_use]
 pub fn accept_class(accept: Option<&str>) -> AcceptClass {
-    let mut webp = None;
+    offered_class(accept, Offers::ALL)
+}
+
+/// As [`accept_class`], but looks only at what the site offers, so that clients it treats alike share a cache key.
+#[must_use]
+pub fn offered_class(accept: Option<&str>, offers: Offers) -> AcceptClass {
+    let (mut avif, mut webp) = (0, 0);
     // most specific range wins for JPEG: exact, then image/*, then */*
     let mut jpeg = [None; 3];
     for range in accept.unwrap_or_default().split(',') {
         let mut parts = range.split(';');
         let media_type = parts.next().unwrap_or_default().trim().to_ascii_lowercase();
-        let quality = Some(weight(parts));
+        let quality = weight(parts);
         match (media_type.as_str(), &mut jpeg) {
-            ("image/webp", _) => webp = quality,
-            ("image/jpeg", [exact, _, _]) => *exact = quality,
-            ("image/*", [_, image, _]) => *image = quality,
-            ("*/*", [_, _, any]) => *any = quality,
+            ("image/avif", _) if offers.avif => avif = quality,
+            ("image/webp", _) if offers.webp => webp = quality,
+            ("image/jpeg", [exact, _, _]) => *exact = Some(quality),
+            ("image/*", [_, image, _]) => *image = Some(quality),
+            ("*/*", [_, _, any]) => *any = Some(quality),
             _ => {}
         }
     }
     let jpeg = jpeg.into_iter().flatten().next().unwrap_or(0);
-    match webp {
-        Some(webp) if webp > 0 && webp >= jpeg => AcceptClass::Webp,
+    let best = avif.max(webp).max(jpeg).max(1);
+    match (avif, webp) {
+        (avif, _) if avif == best => AcceptClass::Avif,
+        (_, webp) if webp == best => AcceptClass::Webp,
         _ => AcceptClass::Plain,
     }
 }
@@ -118,90 +187,53 @@ fn thousandths(value: &str) -> u32 {
 /// The class that matters to a key: formats other than auto do not look at `Accept`.
 #[must_use]
 pub fn key_class(format: Format, class: AcceptClass) -> AcceptClass {
-    if format == Format::Auto { class } else { AcceptClass::Plain }
+    if matches!(format, Format::Auto | Format::Best) { class } else { AcceptClass::Plain }
 }
 
-/// The format of a rendering. `accept` is an [`AcceptClass`] or the field's value.
+/// The format of a rendering for a client of the class `accept`, of what the site offers; a URL may ask for any by name. Of an
+/// animation that is to move (`moves`), formats that stand still are not chosen.
 #[must_use]
-pub fn output(
-    accept: impl Into<AcceptClass>,
-    format: Format,
-    source: SourceFormat,
-    has_alpha: bool,
-) -> Output {
-    match (format, accept.into(), source) {
-        (Format::Jpeg, _, _) => Output::Jpeg,
-        (Format::Png, _, _) => Output::Png,
-        (Format::Webp, _, _) | (Format::Auto, AcceptClass::Webp, _) => Output::Webp,
-        (Format::Auto, AcceptClass::Plain, SourceFormat::Png | SourceFormat::Gif) => Output::Png,
-        (Format::Auto, AcceptClass::Plain, SourceFormat::Webp) if has_alpha => Output::Png,
-        (Format::Auto, AcceptClass::Plain, SourceFormat::Jpeg | SourceFormat::Webp) => Output::Jpeg,
+pub fn output(accept: AcceptClass, format: Format, source: &Header, moves: bool) -> Output {
+    match (format, accept) {
+        (Format::Jpeg, _) => Output::Jpeg,
+        (Format::Png, _) => Output::Png,
+        (Format::Webp, _) => Output::Webp,
+        (Format::Avif, _) => Output::Avif,
+        (Format::Gif, _) => Output::Gif,
+        (Format::Auto | Format::Best, AcceptClass::Avif | AcceptClass::Webp) if moves => Output::Webp,
+        (_, _) if moves => Output::Gif,
+        (Format::Auto, AcceptClass::Avif) => Output::Avif,
+        (Format::Auto | Format::Best, AcceptClass::Webp | AcceptClass::Avif) => Output::Webp,
+        // the last two are no renderings
+        (Format::Auto | Format::Best | Format::Source | Format::Svg | Format::Json, _) => {
+            of_source(format, source)
+        }
+    }
+}
+
+/// The format of the source where it can be written, else what every client shows.
+fn of_source(format: Format, source: &Header) -> Output {
+    match source.format {
+        SourceFormat::Jpeg => Output::Jpeg,
+        SourceFormat::Webp if format == Format::Source => Output::Webp,
+        SourceFormat::Avif if format == Format::Source => Output::Avif,
+        SourceFormat::Gif if format == Format::Source => Output::Gif,
+        SourceFormat::Png | SourceFormat::Gif | SourceFormat::Ico | SourceFormat::Svg => Output::Png,
+        _ if source.has_alpha => Output::Png,
+        _ => Output::Jpeg,
+    }
+}
+
+/// The formats among which the smallest is looked for.
+#[must_use]
+pub fn candidates(accept: AcceptClass, source: &Header) -> &'static [Output] {
+    match (accept, source.has_alpha) {
+        (AcceptClass::Avif | AcceptClass::Webp, true) => &[Output::Webp],
+        (AcceptClass::Avif | AcceptClass::Webp, false) => &[Output::Jpeg, Output::Webp],
+        (AcceptClass::Plain, true) => &[Output::Png],
+        (AcceptClass::Plain, false) => &[Output::Jpeg],
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn real_browsers_get_webp() {
-        for accept in [
-            "image/avif,image/webp,image/apng,image/svg+xml,image/*,*/*;q=0.8",
-            "image/avif,image/webp,image/png,image/svg+xml,image/*;q=0.8,*/*;q=0.5",
-            "image/webp,image/avif,image/jxl,image/heic,video/*;q=0.8,image/png,image/*;q=0.8,*/*;q=0.5",
-            "IMAGE/WEBP",
-            " image/webp ; Q=0.001 ",
-        ] {
-            assert_eq!(accept_class(Some(accept)), AcceptClass::Webp, "{accept}");
-        }
-    }
-
-    #[test]
-    fn others_do_not() {
-        for accept in [
-            None,
-            Some(""),
-            Some("*/*"),
-            Some("image/*"),
-            Some("image/webp;q=0"),
-            Some("image/webp;q=0.000, */*"),
-            Some("image/webp;q=0.5, image/jpeg"),
-            Some("image/webp;q=0.5, image/*;q=0.6"),
-            Some("image/webp;q=nonsense"),
-            Some("image/webp;q=-1"),
-            Some("image/webp;q=2"),
-            Some("image/webpx"),
-            Some("text/html;x=image/webp"),
-        ] {
-            assert_eq!(accept_class(accept), AcceptClass::Plain, "{accept:?}");
-        }
-    }
-
-    #[test]
-    fn the_exact_range_beats_the_wildcard() {
-        let accept = "image/webp;q=0.5, image/jpeg;q=0.1, */*;q=0.9";
-        assert_eq!(accept_class(Some(accept)), AcceptClass::Webp);
-    }
-
-    #[test]
-    fn an_explicit_format_ignores_accept() {
-        for class in [AcceptClass::Webp, AcceptClass::Plain] {
-            assert_eq!(output(class, Format::Jpeg, SourceFormat::Png, true), Output::Jpeg);
-            assert_eq!(output(class, Format::Png, SourceFormat::Jpeg, false), Output::Png);
-            assert_eq!(output(class, Format::Webp, SourceFormat::Jpeg, false), Output::Webp);
-            assert_eq!(key_class(Format::Webp, class), AcceptClass::Plain);
-            assert_eq!(key_class(Format::Auto, class), class);
-        }
-    }
-
-    #[test]
-    fn auto_without_webp_keeps_what_the_source_needs() {
-        let plain = |source, alpha| output(None, Format::Auto, source, alpha);
-        assert_eq!(plain(SourceFormat::Jpeg, false), Output::Jpeg);
-        assert_eq!(plain(SourceFormat::Png, false), Output::Png);
-        assert_eq!(plain(SourceFormat::Gif, true), Output::Png);
-        assert_eq!(plain(SourceFormat::Webp, true), Output::Png);
-        assert_eq!(plain(SourceFormat::Webp, false), Output::Jpeg);
-        assert_eq!(output(Some("image/webp"), Format::Auto, SourceFormat::Png, true), Output::Webp);
-    }
-}
+mod tests;

@@ -10,7 +10,7 @@ use std::fmt;
 use crate::transform::Transform;
 
 pub(crate) mod options;
-mod source;
+pub(crate) mod source;
 
 /// Longest options segment, in bytes.
 const OPTIONS_BYTES_MAX: usize = 1_024;
@@ -22,6 +22,60 @@ pub struct Parsed {
     pub transform: Transform,
     /// With what.
     pub source: Source,
+    /// What concerns the answer and not the picture.
+    pub wants: Wants,
+}
+
+/// What a URL says about its answer.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Wants {
+    /// Whether the width comes from the client's hints, rounded to a width that the site allows.
+    pub width_from_hints: bool,
+    /// What becomes of a failure.
+    pub on_error: OnError,
+    /// Quality for clients that ask to save data, 1 to 100.
+    pub saving_quality: Option<u8>,
+    /// When the URL stops being good, in seconds since 1970.
+    pub expires_s: Option<u64>,
+    /// Name to save the picture under.
+    pub filename: Option<String>,
+    /// Whether the picture is to be saved rather than shown.
+    pub attachment: bool,
+    /// Whether the source is to be passed on as it is.
+    pub raw: bool,
+    /// Formats of sources, by their words, that are passed on as they are where no other format is asked for.
+    pub passed_formats: Vec<&'static str>,
+    /// Something that makes the URL another one and the picture the same; belongs to the key.
+    pub cache_buster: Option<String>,
+    /// Whether a result that is larger than the part of the source that it shows is refused, and not enlarged.
+    pub never_larger: bool,
+    /// Limits that the URL sets below those of the site.
+    pub limits: AskedLimits,
+}
+
+/// Limits of one URL. They may lower what the site allows, never raise it.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct AskedLimits {
+    /// Of the source, over one frame.
+    pub source_pixels: Option<u64>,
+    /// Of the encoded source.
+    pub source_bytes: Option<u64>,
+    /// Of an animation.
+    pub frames: Option<u32>,
+    /// Of one frame of an animation.
+    pub frame_pixels: Option<u64>,
+    /// Of the longer side of the result, in pixels.
+    pub result_side: Option<u32>,
+}
+
+/// What becomes of a failure.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum OnError {
+    /// What the site says.
+    #[default]
+    Site,
+    /// The client is sent to the source.
+    Redirect,
 }
 
 /// Where the picture comes from.
@@ -147,13 +201,13 @@ pub fn parse(rest: &str) -> Result<Parsed, PathError> {
     let options = percent_encoding::percent_decode_str(options)
         .decode_utf8()
         .map_err(|_| PathError::options("the options are not utf-8"))?;
-    let transform = options::parse(&options)?;
+    let (transform, wants) = options::parse_all(&options)?;
     let source = source::parse(source)?;
-    Ok(Parsed { transform, source })
+    Ok(Parsed { transform, source, wants })
 }
 
 /// A part of the URL fit for a message: short, and printable.
-fn quoted(text: &str) -> String {
+pub(crate) fn quoted(text: &str) -> String {
     const SHOWN_CHARS_MAX: usize = 40;
     let shown = text.chars().take(SHOWN_CHARS_MAX).map(|c| if c.is_control() { '\u{fffd}' } else { c });
     let rest = if text.chars().nth(SHOWN_CHARS_MAX).is_some() { "…" } else { "" };

@@ -1,22 +1,85 @@
 //! The steps of a rendering in their order.
 //!
-//! Sniff, limits, decode, resize, orient, colour, pad and flatten, encode. Orientation and colour come after resizing because
-//! they then work on fewer pixels; cropping is at the centre, so turning later gives the same picture. The deadline is
-//! checked between steps. Nothing here blocks on anything but the processor: call it from [`crate::pool`].
+//! Sniff, limits, decode as much as is needed, crop and scale, orient, colour, look, frame, marks, encode. Orientation and
+//! colour come after scaling because they then work on fewer pixels. A photo stays in luma and chroma from decoder to encoder
+//! unless a step mixes its colours. The deadline is checked between steps and inside the long ones. Nothing here
+//! blocks on anything but the processor: call it from [`crate::pool`].
 
 use std::time::Duration;
 
 use bytes::Bytes;
 use tokio::time::Instant;
 
+use crate::encode::{self, Animation, Effort};
+use crate::exif;
+use crate::frame::Frame;
+use crate::jpeg::Chroma;
 use crate::limits::Limits;
 use crate::negotiate::{self, AcceptClass, Output};
 use crate::sniff::{self, Header};
-use crate::steps::decode::{self, Decoded};
-use crate::steps::geometry::{self, Plan, Size};
-use crate::steps::{colour, encode, flatten, orient, pad, resize};
-use crate::transform::{Rgb, Transform};
+use crate::steps::colour;
+use crate::steps::decode::Wanted;
+use crate::steps::geometry::Size;
+use crate::transform::{Format, Metadata, Reduction, Transform};
 use crate::{Deadline, Error};
+
+mod canvas;
+mod facts;
+mod finish;
+mod opened;
+mod wish;
+mod write;
+
+use canvas::Canvas;
+use finish::Finish;
+use opened::{About, Reading};
+use write::{Writing, Written};
+
+/// What a site and a client add to a transform.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// What the client shows, of what the site offers.
+    pub accept: AcceptClass,
+    /// Of lossy formats where the transform has none, 1 to 100.
+    pub quality: u8,
+    /// Points of SSIMULACRA2 that `quality=auto` reaches, 1 to 100.
+    pub likeness: u8,
+    /// Whether light is averaged carefully where the transform does not say.
+    pub is_careful: bool,
+    /// Whether what became smaller is sharpened a little.
+    pub sharpens: bool,
+    /// What a source may cost.
+    pub limits: Limits,
+    /// The watermark's file, where the transform has one.
+    pub mark: Option<Bytes>,
+    /// How much time a smaller file is worth.
+    pub effort: Patience,
+}
+
+/// How long the one who asked can wait.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Patience {
+    /// A client waits: where the format is ours to choose and the best one takes long, the next best is taken.
+    #[default]
+    Answering,
+    /// Nobody waits: the smallest file is made.
+    Improving,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            accept: AcceptClass::Plain,
+            quality: 80,
+            likeness: 75,
+            is_careful: true,
+            sharpens: false,
+            limits: Limits::default(),
+            mark: None,
+            effort: Patience::default(),
+        }
+    }
+}
 
 /// A finished rendering.
 #[derive(Debug, Clone)]
@@ -33,6 +96,8 @@ pub struct Rendered {
     pub source_width: u32,
     /// Of the source as seen, after orientation, in pixels.
     pub source_height: u32,
+    /// Whether more time would have made a smaller file.
+    pub can_improve: bool,
     /// Where the time went.
     pub timings: Timings,
 }
@@ -42,11 +107,9 @@ pub struct Rendered {
 pub struct Timings {
     /// Waiting for a thread; zero outside a pool.
     pub queue: Duration,
-    /// Header, limits and decoding.
+    /// Header, limits, decoding, cropping and scaling.
     pub decode: Duration,
-    /// Cropping and scaling.
-    pub resize: Duration,
-    /// Orientation, colour, padding and flattening.
+    /// Everything between scaling and encoding.
     pub adjust: Duration,
     /// Encoding.
     pub encode: Duration,
@@ -55,18 +118,12 @@ pub struct Timings {
 impl Timings {
     /// Name and time of every step in order, for `Server-Timing`.
     #[must_use]
-    pub fn steps(&self) -> [(&'static str, Duration); 5] {
-        [
-            ("queue", self.queue),
-            ("decode", self.decode),
-            ("resize", self.resize),
-            ("adjust", self.adjust),
-            ("encode", self.encode),
-        ]
+    pub fn steps(&self) -> [(&'static str, Duration); 4] {
+        [("queue", self.queue), ("decode", self.decode), ("adjust", self.adjust), ("encode", self.encode)]
     }
 }
 
-/// Renders `source`. `quality` is the site's default, 1 to 100, for a transform that has none.
+/// Renders `source`.
 ///
 /// # Errors
 /// Every variant of [`Error`] but `Busy` and `Panicked`, which are the pool's.
@@ -76,86 +133,251 @@ impl Timings {
 pub fn render(
     source: &[u8],
     transform: &Transform,
-    accept: AcceptClass,
-    quality: u8,
-    limits: &Limits,
+    settings: &Settings,
     deadline: &Deadline,
 ) -> Result<Rendered, Error> {
-    let mut clock = Lap::start();
-    let mut timings = Timings::default();
     let transform = transform.canonical();
     deadline.check()?;
-    let header = admit(source, &transform, limits)?;
-    let Decoded { frame, orientation, profile } = decode::decode(source, &header, limits)?;
-    timings.decode = clock.lap();
-
-    deadline.check()?;
-    let turned = orient::turns(orientation);
-    let stored = Size { width: header.width, height: header.height };
-    let seen = if turned { stored.turned() } else { stored };
-    let plan = bounded_plan(seen, &transform, limits)?;
-    let source_has_alpha = frame.layout.has_alpha();
-    let frame = resize::resize(frame, &if turned { plan.turned() } else { plan })?;
-    timings.resize = clock.lap();
-
-    deadline.check()?;
-    let frame = orient::orient(frame, orientation)?;
-    let frame = flatten::drop_opaque(colour::to_srgb(frame, profile.as_deref()));
-    let frame = pad::pad(frame, plan.canvas, transform.background.unwrap_or(Rgb::WHITE))?;
-    // decided by the kind of the source, not by its pixels, so that a page gets one format for one kind of picture
-    let output = negotiate::output(accept, transform.format, header.format, source_has_alpha);
-    let frame = match background(&transform, output) {
-        Some(background) => flatten::flatten(frame, background),
-        None => frame,
-    };
-    timings.adjust = clock.lap();
-
-    deadline.check()?;
-    let (width, height) = (frame.width, frame.height);
-    let bytes = encode::encode(frame, output, transform.quality.unwrap_or(quality))?;
-    timings.encode = clock.lap();
-    Ok(Rendered {
-        bytes: bytes.into(),
-        content_type: output.content_type(),
-        width,
-        height,
-        source_width: seen.width,
-        source_height: seen.height,
-        timings,
-    })
+    let header = admit(source, &transform, &settings.limits)?;
+    match transform.format {
+        Format::Json => return facts::json(source, &header, &settings.limits, deadline),
+        Format::Svg => {
+            return Err(Error::Undecodable {
+                reason: "an svg is not passed on as it is; ask for another format",
+            });
+        }
+        _ => {}
+    }
+    Job { source, header, transform: &transform, settings, deadline }.render()
 }
 
 /// Reads the header and judges it, with nothing decoded: cheap enough for the thread that serves requests.
 ///
 /// # Errors
-/// `SourceTooLarge`, `UnknownFormat`, `Undecodable`, `SideTooLong`, `TooManyPixels`.
+/// `SourceTooLarge`, `UnknownFormat`, `Undecodable`, `SideTooLong`, `TooManyPixels`, `TooManyFrames`.
 pub fn admit(source: &[u8], transform: &Transform, limits: &Limits) -> Result<Header, Error> {
     limits.check_bytes(source)?;
-    let header = sniff::header(source)?;
+    let header = sniff::header_of(source, transform.page.unwrap_or(0))?;
     limits.check_header(&header)?;
     let stored = Size { width: header.width, height: header.height };
+    let judged = |seen| opened::bounded(opened::planned(seen, transform), limits);
     // which way up it is shows only later: at least one way must pass, and render() judges the right one
-    bounded_plan(stored, transform, limits).or_else(|_| bounded_plan(stored.turned(), transform, limits))?;
+    judged(stored).or_else(|_| judged(stored.turned()))?;
     Ok(header)
 }
 
-fn bounded_plan(seen: Size, transform: &Transform, limits: &Limits) -> Result<Plan, Error> {
-    let plan = geometry::plan(seen, transform);
-    limits.check_result(
-        plan.canvas.width,
-        plan.canvas.height,
-        u64::from(seen.width) * u64::from(seen.height),
-    )?;
-    Ok(plan)
+/// The size of the result as far as the header tells, for weighing a job.
+#[must_use]
+pub(crate) fn result_size(header: &Header, transform: &Transform) -> Size {
+    opened::planned(Size { width: header.width, height: header.height }, transform).canvas
 }
 
-fn background(transform: &Transform, output: Output) -> Option<Rgb> {
-    match (transform.background, output.has_alpha()) {
-        (Some(background), _) => Some(background),
-        (None, false) => Some(Rgb::WHITE),
-        (None, true) => None,
+struct Job<'a> {
+    source: &'a [u8],
+    header: Header,
+    transform: &'a Transform,
+    settings: &'a Settings,
+    deadline: &'a Deadline,
+}
+
+impl Job<'_> {
+    fn render(&self) -> Result<Rendered, Error> {
+        let (output, can_improve) = self.output();
+        let mut progress = Progress::begin(self, output)?;
+        let reading = Reading {
+            source: self.source,
+            header: &self.header,
+            transform: self.transform,
+            limits: &self.settings.limits,
+            deadline: self.deadline,
+            is_careful: match self.transform.reduction {
+                Reduction::Site => self.settings.is_careful,
+                Reduction::Fast => false,
+                Reduction::Careful => true,
+            },
+            sharpens: self.settings.sharpens,
+            chroma: if matches!(output, Output::Png | Output::Gif) { Chroma::Full } else { Chroma::Half },
+            frames: if progress.is_animated { Wanted::All } else { Wanted::First },
+        };
+        let about =
+            reading.pictures(&mut |picture, shown_ms, about| progress.take(picture, shown_ms, about))?;
+        self.deadline.check()?;
+        let (written, size, timings) = progress.written()?;
+        let seen = about.seen.unwrap_or(Size { width: self.header.width, height: self.header.height });
+        Ok(Rendered {
+            bytes: written.bytes.into(),
+            content_type: written.output.content_type(),
+            width: size.width,
+            height: size.height,
+            source_width: seen.width,
+            source_height: seen.height,
+            can_improve,
+            timings,
+        })
+    }
+
+    /// The format, and whether a better one was passed over because somebody waits.
+    fn output(&self) -> (Output, bool) {
+        let Self { header, transform, settings, .. } = self;
+        let moves = header.frames > 1 && !transform.still;
+        let best = negotiate::output(settings.accept, transform.format, header, moves);
+        if settings.effort == Patience::Improving || transform.format != Format::Auto {
+            return (best, false);
+        }
+        let result = result_size(header, transform);
+        let pixels = u64::from(result.width) * u64::from(result.height);
+        let coding = self.writing(best, None).coding(self.quality(best));
+        let takes_long = encode::estimate(write::file(best), pixels, &coding) > ANSWER_WITHIN;
+        match best {
+            // every client that names AVIF shows WebP
+            Output::Avif if takes_long => (Output::Webp, true),
+            other => (other, false),
+        }
+    }
+
+    fn is_animated(&self, output: Output) -> bool {
+        self.header.frames > 1 && !self.transform.still && matches!(output, Output::Webp | Output::Gif)
+    }
+
+    fn quality(&self, output: Output) -> u8 {
+        let asked = self.transform.quality_of(output.format()).fixed();
+        if output == Output::Png {
+            // fewer colours only for who asks for them
+            let is_meant = self.transform.format == Format::Png;
+            return asked.filter(|_| is_meant).unwrap_or(100);
+        }
+        asked.unwrap_or(self.settings.quality).clamp(1, 100)
+    }
+
+    fn mark(&self) -> Result<Option<Frame>, Error> {
+        let Some(file) = self.settings.mark.as_ref().filter(|_| self.transform.watermark.is_some()) else {
+            return Ok(None);
+        };
+        let limits = &self.settings.limits;
+        let header = sniff::header(file)?;
+        limits.check_header(&header)?;
+        opened::mark(file, &header, limits, self.deadline).map(Some)
+    }
+
+    fn writing<'w>(&'w self, output: Output, extra: Option<&'w Extra>) -> Writing<'w> {
+        Writing {
+            transform: self.transform,
+            output,
+            quality: self.quality(output),
+            likeness: self.settings.likeness,
+            effort: match self.settings.effort {
+                Patience::Answering => Effort::Normal,
+                Patience::Improving => Effort::Best,
+            },
+            candidates: negotiate::candidates(self.settings.accept, &self.header),
+            icc: extra.and_then(|extra| extra.icc.as_deref()),
+            exif: extra.and_then(|extra| extra.exif.as_deref()),
+            deadline: self.deadline,
+        }
     }
 }
+
+/// What has been made of the pictures so far.
+struct Progress<'j> {
+    job: &'j Job<'j>,
+    output: Output,
+    is_animated: bool,
+    mark: Option<Frame>,
+    extra: Option<Extra>,
+    growing: Option<Animation<'j>>,
+    still: Option<Canvas>,
+    size: Size,
+    clock: Lap,
+    timings: Timings,
+}
+
+impl<'j> Progress<'j> {
+    fn begin(job: &'j Job<'j>, output: Output) -> Result<Self, Error> {
+        Ok(Self {
+            job,
+            output,
+            is_animated: job.is_animated(output),
+            mark: job.mark()?,
+            extra: None,
+            growing: None,
+            still: None,
+            size: Size { width: 0, height: 0 },
+            clock: Lap::start(),
+            timings: Timings::default(),
+        })
+    }
+
+    /// Takes a picture that has its size and is upright.
+    fn take(&mut self, picture: Canvas, shown_ms: u32, about: &About) -> Result<(), Error> {
+        self.timings.decode += self.clock.lap();
+        self.job.deadline.check()?;
+        let extra = self.extra.get_or_insert_with(|| Extra::of(about, self.job.transform));
+        let finish = Finish {
+            transform: self.job.transform,
+            canvas: about.canvas.unwrap_or_else(|| picture.size()),
+            output: self.output,
+            profile: about.profile.as_deref().filter(|_| !extra.keeps_profile),
+            mark: self.mark.as_ref(),
+            deadline: self.job.deadline,
+        };
+        let picture = finish.take(picture, self.is_animated)?;
+        self.timings.adjust += self.clock.lap();
+        self.size = picture.size();
+        if self.is_animated {
+            self.grow(picture.into_frame()?, shown_ms, about.loop_count)?;
+        } else {
+            self.still = Some(picture);
+        }
+        self.timings.encode += self.clock.lap();
+        Ok(())
+    }
+
+    fn grow(&mut self, frame: Frame, shown_ms: u32, loop_count: u32) -> Result<(), Error> {
+        if self.growing.is_none() {
+            let coding = self.job.writing(self.output, None).coding(self.job.quality(self.output));
+            let loops = u16::try_from(loop_count).unwrap_or(u16::MAX);
+            self.growing = Animation::new(write::file(self.output), &coding, loops);
+        }
+        let growing = self.growing.as_mut();
+        growing.ok_or(Error::Unencodable { reason: "the format stands still" })?.push(frame, shown_ms)
+    }
+
+    fn written(mut self) -> Result<(Written, Size, Timings), Error> {
+        let written = match (self.growing.take(), self.still.take()) {
+            (Some(growing), _) => Written { bytes: growing.finish()?, output: self.output },
+            (None, Some(picture)) => self.job.writing(self.output, self.extra.as_ref()).still(&picture)?,
+            (None, None) => return Err(Error::Undecodable { reason: "it has no frames" }),
+        };
+        self.timings.encode += self.clock.lap();
+        Ok((written, self.size, self.timings))
+    }
+}
+
+/// Metadata that goes into the answer.
+#[derive(Debug, Default)]
+struct Extra {
+    icc: Option<Vec<u8>>,
+    exif: Option<Vec<u8>>,
+    /// Whether pixels stay in their source's colour space, be it sRGB or a wider one.
+    keeps_profile: bool,
+}
+
+impl Extra {
+    fn of(about: &About, transform: &Transform) -> Self {
+        let is_srgb = about.profile.as_deref().is_none_or(colour::is_srgb);
+        let keeps_profile = is_srgb || (transform.keep_profile && colour::is_rgb(about.profile.as_deref()));
+        let icc = about.profile.clone().filter(|_| keeps_profile && !is_srgb);
+        let exif = about.exif.as_deref().and_then(|block| match transform.metadata {
+            Metadata::None => None,
+            Metadata::Copyright => exif::kept::copyright_only(block),
+            Metadata::Keep => exif::kept::without_gps(block),
+        });
+        Self { icc, exif, keeps_profile }
+    }
+}
+
+/// Encoders that are slower than this for a picture are left for later where the format is ours to choose.
+const ANSWER_WITHIN: Duration = Duration::from_millis(60);
 
 /// Measures one step after the other.
 struct Lap {

@@ -14,12 +14,9 @@ use parking_lot::{Condvar, Mutex};
 use tokio::sync::oneshot;
 use tokio::time::{Instant, timeout_at};
 
-use crate::limits::Limits;
 use crate::metrics::Metrics;
-use crate::negotiate::AcceptClass;
-use crate::pipeline::{self, Rendered};
+use crate::pipeline::{self, Rendered, Settings};
 use crate::sniff::Header;
-use crate::steps::geometry::{self, Size};
 use crate::transform::Transform;
 use crate::{Deadline, Error};
 
@@ -28,6 +25,9 @@ const WEIGHT_MIN: u64 = 65_536;
 
 /// What one thread renders in a second, in pixels; a low estimate, for `Retry-After` only.
 const PIXELS_PER_SECOND: u64 = 25_000_000;
+
+/// How far the threads stand back, on the scale of nice(2). On Linux it is the calling thread's own.
+const NICENESS: i32 = 10;
 
 /// Longest wait that is suggested, in seconds.
 const RETRY_AFTER_S_MAX: u64 = 30;
@@ -111,8 +111,7 @@ impl Pool {
         &self.shared.metrics
     }
 
-    /// Renders `source` before `deadline`, queue included. `quality` is the default, 1 to 100, for a transform without one.
-    /// The header is judged here, before queueing. Dropping the future abandons the job: one that waits is skipped, one
+    /// Renders `source` before `deadline`, queue included. The header is judged here, before queueing. Dropping the future abandons the job: one that waits is skipped, one
     /// at work ends at its next step.
     ///
     /// # Errors
@@ -121,18 +120,14 @@ impl Pool {
         &self,
         source: Bytes,
         transform: Transform,
-        accept: AcceptClass,
-        quality: u8,
-        limits: Limits,
+        settings: Settings,
         deadline: Instant,
     ) -> Result<Rendered, Error> {
-        let header = pipeline::admit(&source, &transform, &limits).inspect_err(|_| {
+        let header = pipeline::admit(&source, &transform, &settings.limits).inspect_err(|_| {
             Metrics::add(&self.shared.metrics.failures);
         })?;
         let weight = weight(&source, &header, &transform);
-        let work = move |deadline: &Deadline| {
-            pipeline::render(&source, &transform, accept, quality, &limits, deadline)
-        };
+        let work = move |deadline: &Deadline| pipeline::render(&source, &transform, &settings, deadline);
         self.submit(Box::new(work), weight, deadline).await
     }
 
@@ -177,7 +172,7 @@ impl Pool {
 /// What a job costs, in pixels: those of the source or the result, or the bytes it holds while it waits.
 fn weight(source: &Bytes, header: &Header, transform: &Transform) -> u64 {
     let bytes = u64::try_from(source.len()).unwrap_or(u64::MAX);
-    let canvas = geometry::plan(Size { width: header.width, height: header.height }, transform).canvas;
+    let canvas = pipeline::result_size(header, transform);
     header.pixels().max(bytes).max(u64::from(canvas.width) * u64::from(canvas.height))
 }
 
@@ -230,8 +225,11 @@ impl Shared {
         self.metrics.queue_pixels.store(state.pixels, Relaxed);
     }
 
-    /// The life of a thread.
+    /// The life of a thread. Requests come first: whatever serves them is not to wait for a rendering.
     fn work(&self) {
+        if let Err(error) = rustix::process::setpriority_process(None, NICENESS) {
+            tracing::debug!(%error, "an image thread keeps its priority");
+        }
         while let Some(job) = self.next_job() {
             Metrics::add(&self.metrics.busy_threads);
             self.run(job);

@@ -1,8 +1,6 @@
 //! Fixtures and comparisons for the tests of this crate.
 
-use crate::limits::Limits;
-use crate::negotiate::AcceptClass;
-use crate::pipeline::{Rendered, render};
+use crate::pipeline::{Rendered, Settings, render};
 use crate::{Deadline, Error};
 
 /// The bytes of a file below `tests/fixtures/images`.
@@ -14,7 +12,8 @@ pub(crate) fn fixture(name: &str) -> Vec<u8> {
 /// Renders with default limits, for a client without WebP, at quality 90.
 pub(crate) fn rendered(source: &[u8], options: &str) -> Result<Rendered, Error> {
     let transform = options.parse().unwrap();
-    render(source, &transform, AcceptClass::Plain, 90, &Limits::default(), &Deadline::never())
+    let settings = Settings { quality: 90, ..Settings::default() };
+    render(source, &transform, &settings, &Deadline::never())
 }
 
 /// Renders a fixture to PNG and decodes the result.
@@ -33,7 +32,10 @@ pub(crate) fn decoded(rendered: &Rendered) -> image::RgbaImage {
 pub(crate) fn difference(one: &image::RgbaImage, other: &image::RgbaImage) -> f64 {
     assert_eq!(one.dimensions(), other.dimensions());
     let pairs = one.pixels().zip(other.pixels());
-    let sum: u64 = pairs.flat_map(|(a, b)| (0..3).map(move |i| u64::from(a.0[i].abs_diff(b.0[i])))).sum();
+    // what is transparent has no colour to compare
+    let seen = |pixel: &image::Rgba<u8>, i: usize| u32::from(pixel.0[i]) * u32::from(pixel.0[3]) / 255;
+    let sum: u64 =
+        pairs.flat_map(|(a, b)| (0..3).map(move |i| u64::from(seen(a, i).abs_diff(seen(b, i))))).sum();
     #[expect(clippy::cast_precision_loss, reason = "small sums")]
     let mean = sum as f64 / (f64::from(one.width()) * f64::from(one.height()) * 3.0);
     mean

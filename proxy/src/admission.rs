@@ -21,12 +21,27 @@ pub struct Refusal {
     pub status: u16,
     /// One plain sentence: what was wrong and what would be right.
     pub message: String,
+    /// Media type of the message, where it is not plain text.
+    pub content_type: Option<&'static str>,
+    /// The number that Cloudflare's clients read, of an image URL.
+    pub image_error: Option<u16>,
 }
 
 impl Refusal {
     /// A refusal with this status and sentence.
     pub fn new(status: u16, message: impl Into<String>) -> Self {
-        Self { status, message: message.into() }
+        Self { status, message: message.into(), content_type: None, image_error: None }
+    }
+}
+
+impl From<overfall_imaging::dialect::Refusal> for Refusal {
+    fn from(refusal: overfall_imaging::dialect::Refusal) -> Self {
+        tracing::debug!(reason = refusal.reason, status = refusal.status, "an image URL was refused");
+        Self {
+            content_type: Some(refusal.content_type),
+            image_error: refusal.code,
+            ..Self::new(refusal.status, refusal.body)
+        }
     }
 }
 

@@ -5,6 +5,7 @@ use std::{ffi::OsString, path::PathBuf, process::ExitCode};
 use clap::{Args, Parser, Subcommand};
 
 mod client;
+mod image;
 mod verbs;
 
 pub(crate) use client::AdminTarget;
@@ -64,6 +65,11 @@ enum Verb {
     Dns {
         #[command(subcommand)]
         verb: DnsVerb,
+    },
+    /// Make, sign and read image URLs, render and describe pictures; needs no node.
+    Image {
+        #[command(subcommand)]
+        verb: image::ImageVerb,
     },
     /// Read the configuration file of a running node again.
     Reload {

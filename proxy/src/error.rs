@@ -25,6 +25,14 @@ pub enum StartError {
     /// A dictionary or the data base of countries could not be read.
     #[error("{0}")]
     Tailoring(#[from] TailoringError),
+    /// A site's rules for images can't be honoured.
+    #[error("site {site:?}: images: {problem}")]
+    Images {
+        /// Name of the site.
+        site: String,
+        /// What is wrong, in words.
+        problem: String,
+    },
     /// An address could not be listened on.
     #[error("{0}")]
     Listen(String),

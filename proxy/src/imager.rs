@@ -7,163 +7,90 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
+use bytes::Bytes;
+use http::{HeaderMap, HeaderValue, StatusCode, header};
 use overfall_cache::{
     body::{Body, BodyError},
-    encoding::Accepted,
-    engine::{Answer, Engine, LAST_GOOD, Request, Served},
-    key::Key,
+    engine::{Answer, LAST_GOOD, Request, Served},
+    key::KeyHash,
     origin::{Origin, OriginError, OriginRequest, OriginResponse, Provenance},
     stored::ResponseHead,
-    waterfall::{Step, Waterfall},
 };
-use overfall_config::ImageRules;
+use overfall_config::ImageFailure;
 use overfall_imaging::{
     Error as ImagingError,
-    limits::Limits,
-    negotiate::{self, AcceptClass},
-    path::{self, Parsed, Source},
-    pool::Pool,
+    dialect::{INFO_CONTENT_TYPE, IiifRules, check_size, iiif_info},
+    path::Parsed,
+    pipeline::{Patience, Rendered, Settings},
+    sniff::{self, SourceFormat},
     transform::{Format, Transform},
 };
-use tokio::time::Instant;
+use tokio::{sync::OwnedSemaphorePermit, time::Instant};
 use twox_hash::XxHash3_128;
 
-use crate::{
-    admission::{Refusal, canonical_host},
-    key,
-    route::{IMAGE_PREFIX, SiteRoute},
-};
+use crate::studio::{ImageSite, Studio};
 
 /// Changes when the pixels of an unchanged transform change, so that old renderings are made anew.
-const PIPELINE_VERSION: u8 = 1;
+const PIPELINE_VERSION: u8 = 2;
+
+/// What a vector picture of a stranger may do in a browser: show itself.
+const SVG_POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; sandbox";
+/// What Next sends with every picture.
+const NEXT_POLICY: &str = "script-src 'none'; frame-src 'none'; sandbox;";
 
 /// One rendering to be made, as an origin for the engine.
-struct Imager {
-    engine: Arc<Engine>,
-    pool: Arc<Pool>,
-    rules: Arc<ImageRules>,
-    transform: Transform,
-    accept: AcceptClass,
-    source: Request,
+#[derive(Clone)]
+pub(crate) struct Imager {
+    pub(crate) studio: Arc<Studio>,
+    pub(crate) site: Arc<ImageSite>,
+    /// With the transform as it is for this client.
+    pub(crate) parsed: Arc<Parsed>,
+    pub(crate) settings: Settings,
+    pub(crate) source: Request,
+    /// The watermark's picture.
+    pub(crate) mark: Option<Request>,
+    /// The picture that stands in for one that can't be rendered.
+    pub(crate) fallback: Option<Request>,
+    pub(crate) shape: Shape,
+    /// Of the rendering's key.
+    pub(crate) hash: KeyHash,
+    /// Held by a rendering that nobody waits for.
+    pub(crate) _permit: Option<Arc<OwnedSemaphorePermit>>,
 }
 
-/// A parsed image URL.
-pub struct ImageRequest {
-    /// What the engine is asked.
-    pub request: Request,
-    /// Whether `Accept` decides the format, so that the answer must say `Vary: Accept`.
-    pub varies: bool,
+/// In what form an answer is given.
+#[derive(Debug, Clone)]
+pub(crate) enum Shape {
+    /// As it is.
+    Plain,
+    /// With the policy that Next sends.
+    Sandboxed,
+    /// IIIF's document about a picture.
+    IiifInfo {
+        /// URL of the picture's service.
+        id_url: String,
+        /// What it accepts.
+        rules: Arc<IiifRules>,
+    },
 }
 
-/// Parts of a node that images need.
-pub struct Studio {
-    /// Answers for sources.
-    pub engine: Arc<Engine>,
-    /// Renders.
-    pub pool: Arc<Pool>,
-}
-
-impl Studio {
-    /// Reads an image URL of a site. `rest` is what follows [`IMAGE_PREFIX`].
-    ///
-    /// # Errors
-    /// A [`Refusal`] that says what was wrong with the URL and what would be right.
-    pub fn request(&self, route: &SiteRoute, rest: &str, client: &Request) -> Result<ImageRequest, Refusal> {
-        let rules = route
-            .site
-            .images
-            .as_ref()
-            .ok_or_else(|| Refusal::new(404, "images are not switched on for this site"))?;
-        let Parsed { transform, source } = path::parse(rest).map_err(|error| refuse(&error))?;
-        let mut source = source_request(route, &source, client)?;
-        let transform = transform.with_default_quality(rules.quality);
-        let varies = transform.format == Format::Auto;
-        let sent = client.headers.get(header::ACCEPT).and_then(|value| value.to_str().ok());
-        let accept = negotiate::key_class(transform.format, negotiate::accept_class(sent));
-        let variant = format!("{}image;{transform};{}", source.key.variant, accept.as_str());
-        let key = Key { variant, ..source.key.clone() };
-        source.headers.remove(header::ACCEPT);
-        let imager = Imager {
-            engine: Arc::clone(&self.engine),
-            pool: Arc::clone(&self.pool),
-            rules: Arc::new(rules.clone()),
-            transform,
-            accept,
-            source,
-        };
-        let step = Step::new(Arc::new(imager), rules.deadline);
-        let request = Request {
-            key,
-            waterfall: Arc::new(Waterfall { steps: vec![step] }),
-            policy: Arc::clone(&route.policy),
-            ..client.clone()
-        };
-        Ok(ImageRequest { request, varies })
-    }
-}
-
-fn refuse(error: &path::PathError) -> Refusal {
-    Refusal::new(400, format!("ERROR {}: {}", error.code, error.message))
-}
-
-/// The engine's request for the source of a rendering.
-fn source_request(route: &SiteRoute, source: &Source, client: &Request) -> Result<Request, Refusal> {
-    let mut request = match source {
-        Source::Path(target) => local_source(route, &client.host, target, client),
-        Source::Url { scheme, host, port, path_and_query } => {
-            let host = canonical_host(host)?;
-            if route.site.hosts.contains(&host) {
-                local_source(route, &host, path_and_query, client)
-            } else {
-                let authority = port.map_or_else(|| host.clone(), |port| format!("{host}:{port}"));
-                let waterfall =
-                    route.foreign.get(&format!("{}://{authority}", scheme.as_str())).ok_or_else(|| {
-                        let message =
-                            format!("ERROR 9406: {authority} is not an allowed image source of this site");
-                        Refusal::new(403, message)
-                    })?;
-                let mut key = key::plain(&route.site, &host, path_and_query);
-                if scheme.as_str() == "http" {
-                    // whoever is on the way can change it, so that it must not stand in for the other
-                    key.variant = "http".to_owned();
-                }
-                Request {
-                    path_and_query: key.target.clone(),
-                    key,
-                    host,
-                    waterfall: Arc::clone(waterfall),
-                    ..client.clone()
-                }
-            }
+impl Shape {
+    /// Its part of the key.
+    pub(crate) fn variant(&self) -> String {
+        match self {
+            Self::Plain => String::new(),
+            Self::Sandboxed => ";next".to_owned(),
+            Self::IiifInfo { id_url, .. } => format!(";iiif={id_url}"),
         }
-    };
-    if request.path_and_query.starts_with(IMAGE_PREFIX) {
-        return Err(Refusal::new(400, "ERROR 9403: the source of an image URL can't be an image URL"));
     }
-    request.method = Method::GET;
-    request.headers = source_headers();
-    request.accepted = Accepted::PLAIN;
-    // a foreign host is not told what is meant for the site's own origins
-    if let Some(tailoring) = route.tailoring.as_ref().filter(|_| route.site.hosts.contains(&request.host)) {
-        tailoring.prepare_source(&mut request);
-    }
-    Ok(request)
 }
 
-fn local_source(route: &SiteRoute, host: &str, target: &str, client: &Request) -> Request {
-    key::request(route, Method::GET, host, target, HeaderMap::new(), client.request_id)
-}
-
-/// A source is the same for everybody: nothing of the client goes to its origin.
-fn source_headers() -> HeaderMap {
-    let mut headers = HeaderMap::new();
-    headers.insert(
-        header::USER_AGENT,
-        HeaderValue::from_static(concat!("overfall/", env!("CARGO_PKG_VERSION"))),
-    );
-    headers.insert(header::ACCEPT, HeaderValue::from_static("image/*"));
-    headers
+/// A picture that was fetched whole.
+struct Fetched {
+    bytes: Bytes,
+    headers: HeaderMap,
+    provenance: Option<Provenance>,
+    is_shared: bool,
 }
 
 #[async_trait]
@@ -173,90 +100,197 @@ impl Origin for Imager {
     }
 
     async fn fetch(&self, request: &OriginRequest) -> Result<OriginResponse, OriginError> {
-        let answer = match self.engine.serve(self.source.clone()).await {
+        let source = match self.whole(&self.source).await? {
+            Ok(source) => source,
+            Err(refused) => return self.instead(request, refused).await,
+        };
+        let mark = match &self.mark {
+            Some(mark) => match self.whole(mark).await? {
+                Ok(mark) => Some(mark),
+                Err(_) => {
+                    let message = "ERROR 9404: the picture of the watermark is not there";
+                    return Ok(refusal(502, message, source.provenance));
+                }
+            },
+            None => None,
+        };
+        let etag = self.validator(&source.bytes, mark.as_ref().map(|mark| &mark.bytes));
+        if matches_validator(&request.headers, &etag) {
+            let fields = inherited(&source.headers, &etag, source.is_shared);
+            let head = ResponseHead { status: StatusCode::NOT_MODIFIED, headers: fields };
+            return Ok(OriginResponse { head, body: Body::empty(), provenance: source.provenance });
+        }
+        if let Some(passed) = self.passed(&source, &etag) {
+            return Ok(passed);
+        }
+        let settings = Settings { mark: mark.map(|mark| mark.bytes), ..self.settings.clone() };
+        match self.rendered(&source, settings, request.deadline).await? {
+            Ok(rendered) => self.answer(&rendered, source, &etag),
+            Err(error) => self.failed(request, source, &etag, &error).await,
+        }
+    }
+}
+
+impl Imager {
+    /// Fetches a picture through the engine. The inner error is what the client is told.
+    async fn whole(&self, request: &Request) -> Result<Result<Fetched, OriginResponse>, OriginError> {
+        let answer = match self.studio.engine.serve(request.clone()).await {
             Ok(answer) => answer,
             Err(unanswered) => {
                 if let Some(retry_after_s) = unanswered.failure.retry_after_s {
                     return Err(OriginError::Busy { retry_after_s });
                 }
                 let status = if unanswered.failure.timed_out() { 504 } else { 502 };
-                return Ok(refusal(status, "ERROR 9504: no origin of the source answered", None));
+                return Ok(Err(refusal(status, "ERROR 9504: no origin of the source answered", None)));
             }
         };
         if answer.head.status != StatusCode::OK {
-            return Ok(source_refused(&answer));
+            return Ok(Err(source_refused(&answer)));
         }
-        let head = answer.head.clone();
+        let headers = answer.head.headers.clone();
         let provenance = answer.source.clone();
         let is_shared = answer.trace.served != Served::Passed;
-        let source = match answer.body.collect(self.rules.source_bytes_max).await {
-            Ok(source) => source,
+        match answer.body.collect(self.settings.limits.source_bytes_max).await {
+            Ok(bytes) => Ok(Ok(Fetched { bytes, headers, provenance, is_shared })),
             Err(BodyError::TooLarge { max }) => {
                 let message = format!("ERROR 9402: the source is larger than {max} bytes");
-                return Ok(refusal(422, &message, provenance));
+                Ok(Err(refusal(422, &message, provenance)))
             }
-            Err(error) => return Err(OriginError::Protocol(error.to_string())),
-        };
-        let etag = self.validator(&source);
-        if matches_validator(&request.headers, &etag) {
-            let fields = inherited(&head.headers, &etag, is_shared);
-            let head = ResponseHead { status: StatusCode::NOT_MODIFIED, headers: fields };
-            return Ok(OriginResponse { head, body: Body::empty(), provenance });
+            Err(error) => Err(OriginError::Protocol(error.to_string())),
         }
-        self.render(request.deadline, source, &head.headers, &etag, is_shared, provenance).await
     }
-}
 
-impl Imager {
-    async fn render(
+    async fn rendered(
         &self,
+        source: &Fetched,
+        settings: Settings,
         deadline: Instant,
-        source: bytes::Bytes,
-        fields: &HeaderMap,
-        etag: &str,
-        is_shared: bool,
-        provenance: Option<Provenance>,
-    ) -> Result<OriginResponse, OriginError> {
-        let limits = Limits {
-            source_bytes_max: self.rules.source_bytes_max,
-            source_pixels_max: self.rules.source_pixels_max,
-            side_max: self.rules.side_max,
-            ..Limits::default()
-        };
-        let quality = self.rules.quality;
-        let job = self.pool.render(source, self.transform, self.accept, quality, limits, deadline);
-        match job.await {
-            Ok(rendered) => {
-                let mut headers = inherited(fields, etag, is_shared);
-                headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(rendered.content_type));
-                headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
-                if let Ok(value) = HeaderValue::try_from(format!(
-                    "internal=ok; w={}; h={}; from={}x{}",
-                    rendered.width, rendered.height, rendered.source_width, rendered.source_height
-                )) {
-                    headers.insert("cf-resized", value);
-                }
-                let head = ResponseHead { status: StatusCode::OK, headers };
-                Ok(OriginResponse { head, body: Body::Full(rendered.bytes), provenance })
-            }
+    ) -> Result<Result<Rendered, ImagingError>, OriginError> {
+        let transform = self.parsed.transform.clone();
+        match self.studio.pool.render(source.bytes.clone(), transform, settings, deadline).await {
             Err(ImagingError::Busy { retry_after_s }) => {
                 Err(OriginError::Busy { retry_after_s: u64::from(retry_after_s) })
             }
             Err(ImagingError::Deadline) => Err(OriginError::Timeout),
-            Err(error) => {
-                let message = format!("ERROR {}: {error}", number_of(&error));
-                Ok(refusal(status_of(&error), &message, provenance))
-            }
+            other => Ok(other),
         }
     }
 
+    fn answer(
+        &self,
+        rendered: &Rendered,
+        source: Fetched,
+        etag: &str,
+    ) -> Result<OriginResponse, OriginError> {
+        let seen = (rendered.source_width, rendered.source_height);
+        if let Err(refused) = check_size(&self.parsed, seen.0, seen.1) {
+            return Ok(refusal(refused.status, &refused.body, source.provenance));
+        }
+        if rendered.can_improve && self.settings.effort == Patience::Answering {
+            self.studio.can_improve(self.hash);
+        }
+        let mut headers = inherited(&source.headers, etag, source.is_shared);
+        headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+        let (content_type, body) = match &self.shape {
+            Shape::IiifInfo { id_url, rules } => {
+                (INFO_CONTENT_TYPE, iiif_info(id_url, seen.0, seen.1, rules).into())
+            }
+            Shape::Plain | Shape::Sandboxed => (rendered.content_type, rendered.bytes.clone()),
+        };
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
+        let policy = match &self.shape {
+            Shape::Sandboxed => Some(NEXT_POLICY),
+            _ if rendered.content_type == SourceFormat::Svg.media_type() => Some(SVG_POLICY),
+            _ => None,
+        };
+        if let Some(policy) = policy {
+            headers.insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(policy));
+        }
+        if let Ok(value) = HeaderValue::try_from(format!(
+            "internal=ok; w={}; h={}; from={}x{}",
+            rendered.width, rendered.height, seen.0, seen.1
+        )) {
+            headers.insert("cf-resized", value);
+        }
+        let head = ResponseHead { status: StatusCode::OK, headers };
+        Ok(OriginResponse { head, body: Body::Full(body), provenance: source.provenance })
+    }
+
+    /// A source of a format that the URL wants as it is.
+    fn passed(&self, source: &Fetched, etag: &str) -> Option<OriginResponse> {
+        let formats = &self.parsed.wants.passed_formats;
+        let format = sniff::header(&source.bytes).ok().filter(|_| !formats.is_empty())?.format;
+        let is_open = matches!(self.parsed.transform.format, Format::Auto | Format::Best | Format::Source);
+        let is_passed = is_open && formats.contains(&format.as_str()) && format != SourceFormat::Svg;
+        is_passed.then(|| as_it_is(source, format, etag))
+    }
+
+    /// What the site wants in place of a picture that can't be rendered.
+    async fn failed(
+        &self,
+        request: &OriginRequest,
+        source: Fetched,
+        etag: &str,
+        error: &ImagingError,
+    ) -> Result<OriginResponse, OriginError> {
+        let message = format!("ERROR {}: {error}", number_of(error));
+        let told = refusal(status_of(error), &message, source.provenance.clone());
+        if self.site.config.on_failure == ImageFailure::Original
+            && let Ok(header) = sniff::header(&source.bytes)
+            && header.format != SourceFormat::Svg
+        {
+            return Ok(as_it_is(&source, header.format, etag));
+        }
+        self.instead(request, told).await
+    }
+
+    /// The site's fallback picture, rendered as the one that failed was to be; without one, what went wrong.
+    async fn instead(
+        &self,
+        request: &OriginRequest,
+        told: OriginResponse,
+    ) -> Result<OriginResponse, OriginError> {
+        let Some(fallback) = &self.fallback else { return Ok(told) };
+        let Ok(picture) = self.whole(fallback).await? else { return Ok(told) };
+        let settings = Settings { mark: None, ..self.settings.clone() };
+        let Ok(rendered) = self.rendered(&picture, settings, request.deadline).await? else {
+            return Ok(told);
+        };
+        let etag = self.validator(&picture.bytes, None);
+        let mut answer = self.answer(&rendered, picture, &etag)?;
+        // the right one may be there again soon
+        let short = HeaderValue::from_static("max-age=10");
+        answer.head.headers.insert(header::CACHE_CONTROL, short);
+        answer.head.headers.remove(header::EXPIRES);
+        answer.provenance = told.provenance;
+        Ok(answer)
+    }
+
     /// A strong validator (RFC 9110 section 8.8.1): the same source bytes and transform give the same rendering.
-    fn validator(&self, source: &[u8]) -> String {
+    fn validator(&self, source: &[u8], mark: Option<&Bytes>) -> String {
         let mut hasher = XxHash3_128::with_seed(u64::from(PIPELINE_VERSION));
         hasher.write(source);
-        hasher.write(format!("{};{}", self.transform, self.accept.as_str()).as_bytes());
+        hasher.write(mark.map_or(&[], |mark| mark.as_ref()));
+        let is_improved = self.settings.effort == Patience::Improving;
+        let Settings { accept, likeness, is_careful, sharpens, .. } = &self.settings;
+        let asked = format!("{};{accept};{likeness};{is_careful};{sharpens};{is_improved}", self.transform());
+        hasher.write(asked.as_bytes());
+        hasher.write(self.shape.variant().as_bytes());
         format!("\"{:032x}\"", hasher.finish_128())
     }
+
+    fn transform(&self) -> &Transform {
+        &self.parsed.transform
+    }
+}
+
+/// A source as the answer, under the type that its content has.
+fn as_it_is(source: &Fetched, format: SourceFormat, etag: &str) -> OriginResponse {
+    let mut headers = inherited(&source.headers, etag, source.is_shared);
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(format.media_type()));
+    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    let head = ResponseHead { status: StatusCode::OK, headers };
+    OriginResponse { head, body: Body::Full(source.bytes.clone()), provenance: source.provenance.clone() }
 }
 
 fn matches_validator(headers: &HeaderMap, etag: &str) -> bool {
@@ -290,12 +324,14 @@ fn inherited(source: &HeaderMap, etag: &str, is_shared: bool) -> HeaderMap {
     headers
 }
 
-fn status_of(error: &ImagingError) -> u16 {
+const fn status_of(error: &ImagingError) -> u16 {
     match error {
         ImagingError::UnknownFormat { .. } => 415,
         ImagingError::Busy { .. } | ImagingError::Deadline => 503,
         ImagingError::Panicked | ImagingError::Unencodable { .. } => 500,
         ImagingError::TooManyPixels { .. }
+        | ImagingError::TooManyFrames { .. }
+        | ImagingError::TooManyFramePixels { .. }
         | ImagingError::SideTooLong { .. }
         | ImagingError::SourceTooLarge { .. }
         | ImagingError::Undecodable { .. } => 422,
@@ -305,7 +341,10 @@ fn status_of(error: &ImagingError) -> u16 {
 /// Cloudflare's number for a failure (9402 too large, 9413 too many pixels, 9523 undecodable).
 const fn number_of(error: &ImagingError) -> u16 {
     match error {
-        ImagingError::TooManyPixels { .. } | ImagingError::SideTooLong { .. } => 9413,
+        ImagingError::TooManyPixels { .. }
+        | ImagingError::TooManyFrames { .. }
+        | ImagingError::TooManyFramePixels { .. }
+        | ImagingError::SideTooLong { .. } => 9413,
         ImagingError::SourceTooLarge { .. } => 9402,
         _ => 9523,
     }

@@ -3,7 +3,7 @@
 use http::{HeaderMap, HeaderValue, Method, header};
 use overfall_cache::{encoding::Accepted, engine::Request, key::Key, purge::Selector, target};
 use overfall_config::{QueryRule, Site};
-use overfall_imaging::path::{self, Source};
+use overfall_imaging::{dialect, path::Source};
 
 use crate::{
     admission::{Refusal, canonical_host},
@@ -80,8 +80,8 @@ pub fn split_url(url: &str) -> Result<(String, String), Refusal> {
 pub fn purge_url(routes: &Routes, site: Option<&str>, url: &str) -> Result<Vec<Selector>, String> {
     let mut selectors = Vec::new();
     for (host, target) in places(routes, site, url)? {
-        let (host, target) = match target.strip_prefix(IMAGE_PREFIX) {
-            Some(rest) => image_source(&host, rest)?,
+        let (host, target) = match image_source(routes, &host, &target)? {
+            Some(source) => source,
             None => (host, target),
         };
         for rule in rules(routes, &host)? {
@@ -174,11 +174,19 @@ fn belongs(routes: &Routes, site: Option<&str>, host: &str) -> Result<(), String
     ))
 }
 
-fn image_source(host: &str, rest: &str) -> Result<(String, String), String> {
-    match path::parse(rest).map_err(|error| error.message)?.source {
-        Source::Path(target) => Ok((host.to_owned(), target)),
+/// Host and target of an image URL's source; none: it is no image URL.
+fn image_source(routes: &Routes, host: &str, target: &str) -> Result<Option<(String, String)>, String> {
+    let images = routes.find(host).and_then(|route| route.images.as_ref());
+    let Some(images) = images else {
+        let reason = || format!("images are not switched on for {host:?}");
+        return if target.starts_with(IMAGE_PREFIX) { Err(reason()) } else { Ok(None) };
+    };
+    let Some(claim) = dialect::of_target(target, &images.enabled, &images.rules) else { return Ok(None) };
+    let parsed = dialect::parse(claim.dialect, target, &images.rules).map_err(|refusal| refusal.reason)?;
+    Ok(Some(match parsed.source {
+        Source::Path(target) => (host.to_owned(), target),
         Source::Url { host, path_and_query, .. } => {
-            Ok((canonical_host(&host).map_err(|refusal| refusal.message)?, path_and_query))
+            (canonical_host(&host).map_err(|refusal| refusal.message)?, path_and_query)
         }
-    }
+    }))
 }

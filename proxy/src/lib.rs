@@ -29,6 +29,7 @@ pub mod server;
 pub mod service;
 pub mod shadow;
 pub mod shutdown;
+pub mod studio;
 pub mod tailoring;
 pub mod telemetry;
 mod text;

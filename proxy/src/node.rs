@@ -27,10 +27,10 @@ use tokio::{sync::watch, task::JoinHandle};
 use crate::{
     access_log::AccessLog,
     error::StartError,
-    imager::Studio,
     invalidate::LOG_PATIENCE,
     response,
     route::Routes,
+    studio::Studio,
     telemetry::Metrics,
     tls::{self, Certificates},
 };
@@ -73,7 +73,7 @@ pub struct Node {
     bus: Arc<dyn Bus>,
     hybrid: Arc<Hybrid>,
     shared: Option<Arc<dyn Tier>>,
-    studio: Studio,
+    studio: Arc<Studio>,
     routes: ArcSwap<Routes>,
     metrics: Metrics,
     access_log: AccessLog,
@@ -119,7 +119,7 @@ impl Node {
         Ok(Arc::new(Self {
             name: config.node.name.clone(),
             region: config.node.region.clone(),
-            studio: Studio { engine: Arc::clone(&engine), pool: Arc::new(pool) },
+            studio: Arc::new(Studio::new(Arc::clone(&engine), Arc::new(pool))),
             engine,
             purges,
             bus: parts.bus,
@@ -276,7 +276,7 @@ impl Node {
 
     /// Image rendering.
     #[must_use]
-    pub const fn studio(&self) -> &Studio {
+    pub const fn studio(&self) -> &Arc<Studio> {
         &self.studio
     }
 

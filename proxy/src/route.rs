@@ -20,10 +20,11 @@ use crate::{
     error::StartError,
     front::HitMeters,
     origin::{
-        self, Distance, OriginSetupError, Switch,
+        self, Distance, Switch,
         checks::{Check, Checks},
     },
     shadow::Shadow,
+    studio::ImageSite,
     tailoring::{Library, Tailoring, template::Dictionaries},
 };
 
@@ -38,6 +39,8 @@ pub struct SiteRoute {
     pub policy: Arc<Policy>,
     /// Its origins in order.
     pub waterfall: Arc<Waterfall>,
+    /// What image URLs may ask for; none: images are off.
+    pub images: Option<Arc<ImageSite>>,
     /// Allowed foreign image sources, by `scheme://host`.
     pub foreign: HashMap<String, Arc<Waterfall>>,
     /// Where a share of the requests is repeated.
@@ -115,7 +118,7 @@ impl Routes {
         config: &Config,
         site: &Arc<Site>,
         previous: &Self,
-    ) -> Result<SiteRoute, OriginSetupError> {
+    ) -> Result<SiteRoute, StartError> {
         let settings = |name: &String| config.origins.get(name);
         let steps = site
             .origins
@@ -142,6 +145,7 @@ impl Routes {
             policy: Arc::new(Policy::from(site.as_ref())),
             site: Arc::clone(site),
             waterfall: Arc::new(Waterfall { steps }),
+            images: images(site)?,
             foreign,
             shadow: self.shadow(config, site, previous),
             pass_to: pass_to.cloned(),
@@ -187,6 +191,12 @@ impl Routes {
     pub const fn origins(&self) -> &BTreeMap<String, Arc<Switch>> {
         &self.origins
     }
+}
+
+fn images(site: &Site) -> Result<Option<Arc<ImageSite>>, StartError> {
+    let rules = site.images.as_ref().map(ImageSite::new).transpose();
+    let rules = rules.map_err(|problem| StartError::Images { site: site.name.clone(), problem })?;
+    Ok(rules.map(Arc::new))
 }
 
 fn foreign_origin(name: &str, host: &str, tls: bool, port: u16) -> OriginConfig {

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use http::{HeaderValue, Method, header};
+use http::{HeaderValue, Method, StatusCode, header};
 use overfall_cache::{
     body::Body,
     engine::{Answer, Request, Trace, Unanswered},
@@ -31,8 +31,9 @@ use crate::{
     node::Node,
     origin::http::CDN_ID,
     proxy_status, response,
-    route::{IMAGE_PREFIX, SiteRoute},
+    route::SiteRoute,
     shadow,
+    studio::{ImageRequest, ImageWork},
     tailoring::{Asked, Tailoring},
     telemetry,
 };
@@ -142,37 +143,54 @@ impl Edge {
         }
         let mut plain = key::request(&route, request.method.clone(), host, target, headers, ctx.request_id);
         plain.is_trusted = is_trusted(&route.site.request_cache_control, session);
-        match target.strip_prefix(IMAGE_PREFIX) {
-            Some(rest) => {
-                let image = self.node.studio().request(&route, rest, &plain)?;
-                Ok(Some(Work::Serve {
-                    request: Box::new(image.request),
-                    varies_by_accept: image.varies,
-                    route,
-                }))
+        match self.node.studio().read(&route, target, &plain)? {
+            Some(ImageWork::Serve(image)) => Ok(Some(Work::Image { image, route })),
+            Some(ImageWork::Redirect(answer)) => {
+                let (head, body) = *answer;
+                Ok(Some(Work::Redirect { head: Box::new(head), body, route }))
             }
             None => {
                 if let Some((tailoring, asked)) = tailored {
                     tailoring.prepare(&mut plain, asked);
                 }
-                Ok(Some(Work::Serve { request: Box::new(plain), varies_by_accept: false, route }))
+                Ok(Some(Work::Serve { request: Box::new(plain), route }))
             }
         }
     }
 
     async fn serve(&self, session: &mut Session, ctx: &mut Ctx, work: Work) -> (ResponseHead, Body) {
-        let (request, varies_by_accept, route) = match work {
+        let (request, image, route) = match work {
             Work::Health => return self.node.health(),
             Work::Redirect { head, body, route } => return self.redirect(ctx, *head, body, &route),
-            Work::Serve { request, varies_by_accept, route } => (request, varies_by_accept, route),
+            Work::Serve { request, route } => (request, None, route),
+            Work::Image { image, route } => {
+                let ImageRequest { request, varies, disposition, on_error } = *image;
+                (Box::new(request), Some((varies, disposition, on_error)), route)
+            }
         };
-        let (mut head, body, trace) =
+        let (mut head, mut body, trace) =
             match self.node.engine().serve_with(*request, &mut response::Hints(session)).await {
                 Ok(Answer { head, body, trace, .. }) => (head, body, trace),
                 Err(unanswered) => with_length(last_resort(self.node.name(), &route, unanswered)),
             };
-        if varies_by_accept {
-            head.headers.append(header::VARY, HeaderValue::from_static("Accept"));
+        if let Some((varies, disposition, on_error)) = image {
+            for name in varies {
+                head.headers.append(header::VARY, HeaderValue::from_static(name));
+            }
+            match on_error {
+                Some(source) if head.status.as_u16() >= 400 => {
+                    head.status = StatusCode::FOUND;
+                    head.headers.remove(header::CONTENT_TYPE);
+                    head.headers.remove(header::CONTENT_LENGTH);
+                    head.headers.insert(header::LOCATION, source);
+                    body = Body::empty();
+                }
+                _ => {
+                    if let Some(disposition) = disposition {
+                        head.headers.insert(header::CONTENT_DISPOSITION, disposition);
+                    }
+                }
+            }
         }
         cache_status::append(&mut head.headers, self.node.name(), &trace);
         cache_status::server_timing(&mut head.headers, &trace, ctx.began);
@@ -203,6 +221,14 @@ impl Edge {
         self.node.metrics().refused.with_label_values(&[self.node.name(), &refusal.status.to_string()]).inc();
         let (mut head, body) = response::plain(refusal.status, &refusal.message);
         proxy_status::of_refusal(&mut head.headers, self.node.name(), refusal.status);
+        if let Some(content_type) = refusal.content_type {
+            head.headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
+        }
+        if let Some(value) =
+            refusal.image_error.and_then(|code| HeaderValue::try_from(format!("err={code}")).ok())
+        {
+            head.headers.insert("cf-resized", value);
+        }
         if refusal.status == 405 {
             head.headers.insert(header::ALLOW, HeaderValue::from_static("GET, HEAD"));
         }
@@ -221,7 +247,8 @@ fn admit(session: &Session) -> Result<Admitted, Refusal> {
 enum Work {
     Health,
     Redirect { head: Box<ResponseHead>, body: Body, route: Arc<SiteRoute> },
-    Serve { request: Box<Request>, varies_by_accept: bool, route: Arc<SiteRoute> },
+    Serve { request: Box<Request>, route: Arc<SiteRoute> },
+    Image { image: Box<ImageRequest>, route: Arc<SiteRoute> },
 }
 
 /// No origin answered and nothing stored may be used: the site's fallback, the origin's own error, or ours.

@@ -1,85 +1,55 @@
-//! The options of an image URL.
+//! The options of an image URL in our own spelling, which is Cloudflare's with more names.
 //!
-//! One table says which names exist and which of them this version honours. A name that other image services know but that
-//! is not honoured yet is an error of its own, so that a site that moves here learns what is missing from the answer.
+//! Everything that a [`Transform`] can hold has a name here, and what a transform prints is read back. Names that other image
+//! services know but that are not honoured are errors of their own, so that a site that moves here learns what is missing
+//! from the answer.
 
-use super::{PathError, quoted};
-use crate::transform::{Fit, Format, Rgb, SIDE_MAX, Transform};
+use super::{OnError, PathError, Wants, quoted};
+use crate::transform::{Fit, Format, Metadata, Milli, Quality, Reduction, Transform};
+
+mod place;
+pub(crate) mod values;
+
+pub(crate) use place::DEFAULT_TOLERANCE;
+use values::{absent, amount, chosen, colour, density, flag, quality, side, whole_in, wrong};
 
 /// Names that are honoured, as listed in refusals.
-const ACCEPTED: &str =
-    "width (w), height (h), fit, quality (q), format (f), dpr, background, gravity (g), metadata, anim";
+const ACCEPTED: &str = "width (w), height (h), fit, gravity (g), quality (q), format (f), dpr, background, blur, sharpen, \
+                        rotate, flip, trim, crop, brightness, contrast, saturation, gamma, border, metadata, anim, onerror \
+                        and more, see the documentation";
 
-/// Names with a meaning elsewhere that this version does not give them.
-const ABSENT: [&str; 14] = [
-    "blur",
-    "border",
-    "brightness",
-    "compression",
-    "contrast",
-    "flip",
-    "gamma",
-    "onerror",
-    "rotate",
-    "saturation",
-    "segment",
-    "sharpen",
-    "trim",
-    "zoom",
-];
-
-/// Bounds of `dpr`.
-const DPR: std::ops::RangeInclusive<f64> = 0.1..=10.0;
-
-/// Names of an option that is honoured.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Name {
-    Width,
-    Height,
-    Fit,
-    Quality,
-    Format,
-    Dpr,
-    Background,
-    Gravity,
-    Metadata,
-    Anim,
-}
+/// Names with a meaning elsewhere that they do not have here.
+const ABSENT: [&str; 3] = ["segment", "face-zoom", "draw"];
 
 /// Reads `key=value` pairs joined by commas, already percent-decoded. The result is canonical.
 ///
 /// # Errors
 /// [`PathError`] 9401 for an empty list or item, an unknown, unavailable or repeated name, or a bad value.
 pub(crate) fn parse(text: &str) -> Result<Transform, PathError> {
+    let (transform, wants) = parse_all(text)?;
+    if wants.width_from_hints {
+        return Err(absent("width", "auto", "pixels"));
+    }
+    Ok(transform)
+}
+
+/// As [`parse`], with what concerns the answer and not the picture.
+pub(crate) fn parse_all(text: &str) -> Result<(Transform, Wants), PathError> {
     if text.is_empty() {
         return Err(PathError::options(format!("no options given; accepted: {ACCEPTED}")));
     }
-    let mut seen: Vec<Name> = Vec::new();
-    let mut dpr = 1.0;
-    let mut transform = Transform::default();
+    let mut reading = Reading::default();
+    let mut seen: Vec<&str> = Vec::new();
     for item in text.split(',') {
         let (key, value) = split(item)?;
-        let name = name(key)?;
+        let name = long_name(key);
         if seen.contains(&name) {
             return Err(PathError::options(format!("option {} is given twice; give it once", quoted(key))));
         }
         seen.push(name);
-        match name {
-            Name::Width => transform.width = Some(side("width", value)?),
-            Name::Height => transform.height = Some(side("height", value)?),
-            Name::Fit => transform.fit = fit(value)?,
-            Name::Quality => transform.quality = Some(quality(value)?),
-            Name::Format => transform.format = format(value)?,
-            Name::Dpr => dpr = density(value)?,
-            Name::Background => transform.background = Some(colour(value)?),
-            Name::Gravity => only("gravity", value, &["center", "0.5x0.5"])?,
-            Name::Metadata => only("metadata", value, &["none"])?,
-            Name::Anim => only("anim", value, &["false"])?,
-        }
+        reading.take(name, value)?;
     }
-    transform.width = transform.width.map(|side| scaled("width", side, dpr)).transpose()?;
-    transform.height = transform.height.map(|side| scaled("height", side, dpr)).transpose()?;
-    Ok(transform.canonical())
+    reading.finish()
 }
 
 fn split(item: &str) -> Result<(&str, &str), PathError> {
@@ -97,167 +67,176 @@ fn split(item: &str) -> Result<(&str, &str), PathError> {
     }
 }
 
-fn name(key: &str) -> Result<Name, PathError> {
-    Ok(match key {
-        "width" | "w" => Name::Width,
-        "height" | "h" => Name::Height,
-        "fit" => Name::Fit,
-        "quality" | "q" => Name::Quality,
-        "format" | "f" => Name::Format,
-        "dpr" => Name::Dpr,
-        "background" => Name::Background,
-        "gravity" | "g" => Name::Gravity,
-        "metadata" => Name::Metadata,
-        "anim" => Name::Anim,
-        _ if ABSENT.contains(&key) => {
-            let message = format!("option {key} is not available in this version; accepted: {ACCEPTED}");
-            return Err(PathError::options(message));
-        }
-        _ => {
-            let message = format!("unknown option {}; accepted: {ACCEPTED}", quoted(key));
-            return Err(PathError::options(message));
-        }
-    })
-}
-
-fn side(name: &str, value: &str) -> Result<u32, PathError> {
-    if value == "auto" {
-        return Err(PathError::options(format!("{name}=auto is not available in this version; give pixels")));
+fn long_name(key: &str) -> &str {
+    match key {
+        "w" => "width",
+        "h" => "height",
+        "q" => "quality",
+        "f" => "format",
+        "g" => "gravity",
+        "scq" => "slow-connection-quality",
+        "fq" => "format-quality",
+        other => other,
     }
-    whole(value).filter(|side| (1..=SIDE_MAX).contains(side)).ok_or_else(|| {
-        let message = format!("{name} is {}; it must be a whole number from 1 to {SIDE_MAX}", quoted(value));
-        PathError::options(message)
-    })
 }
 
-/// Digits only: no sign, no spaces, no exponent.
-fn whole(value: &str) -> Option<u32> {
-    if value.bytes().all(|byte| byte.is_ascii_digit()) { value.parse().ok() } else { None }
+/// Options on their way to a transform.
+#[derive(Default)]
+struct Reading {
+    transform: Transform,
+    wants: Wants,
+    density: Option<Milli>,
 }
 
-fn scaled(name: &str, side: u32, dpr: f64) -> Result<u32, PathError> {
-    let scaled = (f64::from(side) * dpr).round().max(1.0);
-    if scaled > f64::from(SIDE_MAX) {
-        let message = format!("{name} times dpr is {scaled} pixels, at most {SIDE_MAX}");
-        return Err(PathError::options(message));
+impl Reading {
+    fn take(&mut self, name: &str, value: &str) -> Result<(), PathError> {
+        let is_known = self.size(name, value)?
+            || self.place(name, value)?
+            || self.look(name, value)?
+            || self.encoding(name, value)?
+            || self.answer(name, value)?;
+        if is_known {
+            return Ok(());
+        }
+        let message = if ABSENT.contains(&name) {
+            format!("option {name} is not available in this version; accepted: {ACCEPTED}")
+        } else {
+            format!("unknown option {}; accepted: {ACCEPTED}", quoted(name))
+        };
+        Err(PathError::options(message))
     }
-    #[expect(
-        clippy::cast_possible_truncation,
-        clippy::cast_sign_loss,
-        reason = "between 1 and SIDE_MAX, just checked"
-    )]
-    Ok(scaled as u32)
+
+    fn size(&mut self, name: &str, value: &str) -> Result<bool, PathError> {
+        let all = &mut self.transform;
+        match name {
+            "width" if value == "auto" => self.wants.width_from_hints = true,
+            "width" => all.width = Some(side("width", value)?),
+            "height" => all.height = Some(side("height", value)?),
+            "min-width" => all.min_width = Some(side(name, value)?),
+            "min-height" => all.min_height = Some(side(name, value)?),
+            "aspect" => all.aspect = Some(values::ratio(value)?),
+            "scale" => all.zoom = Some(values::zoom(value)?),
+            "fit" => all.fit = fit(value)?,
+            "dpr" => self.density = Some(density(value)?),
+            _ => return Ok(false),
+        }
+        Ok(true)
+    }
+
+    fn place(&mut self, name: &str, value: &str) -> Result<bool, PathError> {
+        let all = &mut self.transform;
+        match name {
+            "gravity" => all.gravity = place::gravity(value)?,
+            "crop" => all.crop = Some(place::crop(value)?),
+            "trim" => all.trim = Some(place::trim(value)?),
+            "padding" => all.padding = place::sides(name, value)?,
+            "border" => all.border = Some(place::border(value)?),
+            "rotate" => all.rotate = values::degrees(value)?,
+            "flip" => (all.flip_horizontal, all.flip_vertical) = flips(value)?,
+            "radius" => all.corners = Some(place::corners(value)?),
+            "watermark" => all.watermark = Some(place::watermark(value)?),
+            "text" => all.text = Some(place::text(value)?),
+            "background" => all.background = Some(colour("background", value)?),
+            _ => return Ok(false),
+        }
+        Ok(true)
+    }
+
+    fn look(&mut self, name: &str, value: &str) -> Result<bool, PathError> {
+        let look = &mut self.transform.look;
+        match name {
+            "blur" => look.blur = amount(name, value, 0, 250)?,
+            "sharpen" => look.sharpen = amount(name, value, 0, 10)?,
+            "unsharp" => look.unsharp = Some(values::unsharp(value)?),
+            "pixelate" => look.pixelate = whole_in(name, value, 0, 1_024)?,
+            "brightness" => look.brightness = amount(name, value, 0, 10)?,
+            "contrast" => look.contrast = amount(name, value, 0, 10)?,
+            "saturation" => look.saturation = amount(name, value, 0, 10)?,
+            "gamma" => look.gamma = values::gamma(value)?,
+            "grayscale" => look.grayscale = flag(name, value)?,
+            "threshold" => look.threshold = Some(values::byte(name, value)?),
+            _ => return Ok(false),
+        }
+        Ok(true)
+    }
+
+    fn encoding(&mut self, name: &str, value: &str) -> Result<bool, PathError> {
+        let all = &mut self.transform;
+        match name {
+            "quality" => all.quality = quality(value)?,
+            "format-quality" => all.format_quality = values::format_qualities(value)?,
+            "format" => (all.format, all.progressive) = format(value, all.progressive)?,
+            "max-bytes" => all.max_bytes = Some(whole_in(name, value, 1, u32::MAX)?),
+            "lossless" => all.lossless = flag(name, value)?,
+            "progressive" => all.progressive = flag(name, value)?,
+            "keep-profile" => all.keep_profile = flag(name, value)?,
+            "metadata" => all.metadata = chosen(name, value, &Metadata::ALL, |one| one.as_str())?,
+            "reduce" => all.reduction = chosen(name, value, &Reduction::ALL, |one| one.as_str())?,
+            "anim" => all.still = !flag(name, value)?,
+            "page" => all.page = Some(whole_in(name, value, 0, 65_535)?),
+            "auto-orient" => all.ignore_orientation = !flag(name, value)?,
+            // a hint for a service that has slower encoders than this one
+            "compression" if value == "fast" => {}
+            "compression" => return Err(wrong(name, value, "fast")),
+            _ => return Ok(false),
+        }
+        Ok(true)
+    }
+
+    fn answer(&mut self, name: &str, value: &str) -> Result<bool, PathError> {
+        match name {
+            "onerror" if value == "redirect" => self.wants.on_error = OnError::Redirect,
+            "onerror" => return Err(wrong(name, value, "redirect")),
+            "slow-connection-quality" => self.wants.saving_quality = quality(value)?.fixed(),
+            _ => return Ok(false),
+        }
+        Ok(true)
+    }
+
+    fn finish(mut self) -> Result<(Transform, Wants), PathError> {
+        if let Some(density) = self.density {
+            values::multiply(&mut self.transform, density)?;
+        }
+        Ok((self.transform.canonical(), self.wants))
+    }
 }
 
 fn fit(value: &str) -> Result<Fit, PathError> {
-    Ok(match value {
-        "contain" => Fit::Contain,
-        "cover" => Fit::Cover,
-        "scale-down" => Fit::ScaleDown,
-        "pad" => Fit::Pad,
-        "scale-up" | "crop" | "squeeze" | "aspect-crop" => return Err(absent("fit", value, FITS)),
-        _ => return Err(wrong("fit", value, FITS)),
-    })
-}
-
-const FITS: &str = "scale-down, contain, cover, pad";
-
-fn quality(value: &str) -> Result<u8, PathError> {
     match value {
-        "low" => return Ok(50),
-        "medium-low" => return Ok(65),
-        "medium-high" => return Ok(80),
-        "high" => return Ok(90),
-        _ => {}
+        "aspect-crop" => Ok(Fit::CoverDown),
+        _ => chosen("fit", value, &Fit::ALL, |fit| fit.as_str()),
     }
-    whole(value)
-        .and_then(|quality| u8::try_from(quality).ok())
-        .filter(|quality| (1..=100).contains(quality))
-        .ok_or_else(|| wrong("quality", value, "1 to 100, low, medium-low, medium-high, high"))
 }
 
-fn format(value: &str) -> Result<Format, PathError> {
-    Ok(match value {
-        "auto" => Format::Auto,
-        // the encoder writes baseline and nothing else
-        "jpeg" | "jpg" | "baseline-jpeg" => Format::Jpeg,
-        "png" => Format::Png,
-        "webp" => Format::Webp,
-        "avif" | "json" | "svg" | "jxl" | "gif" => return Err(absent("format", value, FORMATS)),
-        _ => return Err(wrong("format", value, FORMATS)),
-    })
-}
-
-const FORMATS: &str = "auto, jpeg, png, webp";
-
-fn density(value: &str) -> Result<f64, PathError> {
-    let plain = value.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.');
-    plain
-        .then(|| value.parse::<f64>().ok())
-        .flatten()
-        .filter(|density| DPR.contains(density))
-        .ok_or_else(|| wrong("dpr", value, "0.1 to 10"))
-}
-
-fn only(name: &str, value: &str, honoured: &[&str]) -> Result<(), PathError> {
-    if honoured.contains(&value) { Ok(()) } else { Err(absent(name, value, &honoured.join(", "))) }
-}
-
-/// Hexadecimal, three or six digits, with or without `#`, or a basic CSS colour name.
-fn colour(value: &str) -> Result<Rgb, PathError> {
-    let lower = value.to_ascii_lowercase();
-    let digits = match lower.as_str() {
-        "black" => "000000",
-        "silver" => "c0c0c0",
-        "gray" | "grey" => "808080",
-        "white" => "ffffff",
-        "maroon" => "800000",
-        "red" => "ff0000",
-        "purple" => "800080",
-        "fuchsia" | "magenta" => "ff00ff",
-        "green" => "008000",
-        "lime" => "00ff00",
-        "olive" => "808000",
-        "yellow" => "ffff00",
-        "navy" => "000080",
-        "blue" => "0000ff",
-        "teal" => "008080",
-        "aqua" | "cyan" => "00ffff",
-        other => other.strip_prefix('#').unwrap_or(other),
-    };
-    hexadecimal(digits).ok_or_else(|| {
-        wrong(
-            "background",
-            value,
-            "a basic css colour name, or rgb or rrggbb in hexadecimal digits, # as %23",
-        )
-    })
-}
-
-fn hexadecimal(digits: &str) -> Option<Rgb> {
-    let mut nibbles = [0_u8; 6];
-    let short = match digits.len() {
-        3 => true,
-        6 => false,
-        _ => return None,
-    };
-    let mut values =
-        digits.chars().map(|digit| digit.to_digit(16).and_then(|value| u8::try_from(value).ok()));
-    for pair in nibbles.chunks_exact_mut(2) {
-        if let [high, low] = pair {
-            *high = values.next()??;
-            *low = if short { *high } else { values.next()?? };
-        }
+fn flips(value: &str) -> Result<(bool, bool), PathError> {
+    match value {
+        "h" => Ok((true, false)),
+        "v" => Ok((false, true)),
+        "hv" | "vh" => Ok((true, true)),
+        _ => Err(wrong("flip", value, "h, v, hv")),
     }
-    let [red, red_low, green, green_low, blue, blue_low] = nibbles;
-    Some(Rgb { red: red << 4 | red_low, green: green << 4 | green_low, blue: blue << 4 | blue_low })
 }
 
-fn wrong(name: &str, value: &str, accepted: &str) -> PathError {
-    PathError::options(format!("{name} is {}; accepted: {accepted}", quoted(value)))
+fn format(value: &str, progressive: bool) -> Result<(Format, bool), PathError> {
+    match value {
+        "jpg" => Ok((Format::Jpeg, progressive)),
+        "baseline-jpeg" => Ok((Format::Jpeg, false)),
+        "jxl" => Err(absent("format", value, "auto, avif, webp, jpeg, png, gif")),
+        _ => chosen("format", value, &Format::ALL, |format| format.as_str())
+            .map(|format| (format, progressive)),
+    }
 }
 
-fn absent(name: &str, value: &str, accepted: &str) -> PathError {
-    let value = quoted(value);
-    PathError::options(format!("{name}={value} is not available in this version; accepted: {accepted}"))
+impl Quality {
+    /// One of Cloudflare's words.
+    pub(super) fn word(value: &str) -> Option<Self> {
+        Some(match value {
+            "auto" => Self::Auto,
+            "low" => Self::Fixed(50),
+            "medium-low" => Self::Fixed(65),
+            "medium-high" => Self::Fixed(80),
+            "high" => Self::Fixed(90),
+            _ => return None,
+        })
+    }
 }

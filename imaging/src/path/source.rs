@@ -39,20 +39,29 @@ pub(super) fn is_image_path(path: &str) -> bool {
 ///
 /// # Errors
 /// [`PathError`] 9406, or 9403 for a path that is itself an image URL.
-pub(super) fn parse(raw: &str) -> Result<Source, PathError> {
+pub(crate) fn parse(raw: &str) -> Result<Source, PathError> {
     if raw.len() > SOURCE_BYTES_MAX {
         let message = format!("the source is {} bytes long, at most {SOURCE_BYTES_MAX}", raw.len());
         return Err(PathError::source(message));
     }
-    let decoded;
-    let text = if is_encoded_whole(raw) {
-        decoded = percent_decode_str(raw)
+    if is_encoded_whole(raw) {
+        let decoded = percent_decode_str(raw)
             .decode_utf8()
             .map_err(|_| PathError::source("the percent-encoded source is not utf-8"))?;
-        decoded.as_ref()
-    } else {
-        raw
-    };
+        return plain(&decoded);
+    }
+    plain(raw)
+}
+
+/// Reads a source that is not encoded as a whole.
+///
+/// # Errors
+/// As [`parse`].
+pub(crate) fn plain(text: &str) -> Result<Source, PathError> {
+    if text.len() > SOURCE_BYTES_MAX {
+        let message = format!("the source is {} bytes long, at most {SOURCE_BYTES_MAX}", text.len());
+        return Err(PathError::source(message));
+    }
     if text.chars().any(char::is_control) {
         return Err(PathError::source("the source holds control characters"));
     }
@@ -98,7 +107,15 @@ fn scheme(text: &str) -> Result<Option<(Scheme, &str)>, PathError> {
     }
 }
 
-fn path(text: &str) -> Result<Source, PathError> {
+/// Reads a path of the site, however much it looks like a URL.
+///
+/// # Errors
+/// As [`parse`].
+pub(crate) fn path(text: &str) -> Result<Source, PathError> {
+    if text.len() > SOURCE_BYTES_MAX || text.chars().any(char::is_control) {
+        return Err(PathError::source("the source is too long, or holds control characters"));
+    }
+    let text = text.trim_start_matches('/');
     let path = target(&format!("/{text}"))?;
     if is_image_path(&path) {
         let message = "the source is itself an image url; give the original instead".to_owned();

@@ -86,8 +86,8 @@ fn unusable_options_say_what_is_accepted() {
         ("", "no options given; accepted: width (w)"),
         ("images", "\"images\" is not of the form key=value"),
         ("wdith=300", "unknown option \"wdith\"; accepted: width (w)"),
-        ("w=300,blur=5", "option blur is not available in this version; accepted: width (w)"),
-        ("w=300,onerror=redirect", "option onerror is not available in this version"),
+        ("w=300,segment=foreground", "option segment is not available in this version; accepted: width (w)"),
+        ("w=300,onerror=ignore", "onerror is \"ignore\"; accepted: redirect"),
         ("w=300,", "an option is empty"),
         ("w=300,,h=2", "an option is empty"),
         ("w=", "\"w\" has no value"),
@@ -100,20 +100,44 @@ fn unusable_options_say_what_is_accepted() {
         ("w=1e3", "width is \"1e3\""),
         ("h=16385", "height is \"16385\""),
         ("h=99999999999999999999", "height is \"9999"),
-        ("w=auto", "width=auto is not available in this version"),
+        ("h=auto", "height is \"auto\""),
         ("w=9000,dpr=2", "width times dpr is 18000 pixels, at most 16384"),
         ("dpr=0,w=1", "dpr is \"0\"; accepted: 0.1 to 10"),
         ("dpr=inf,w=1", "dpr is \"inf\""),
         ("dpr=NaN,w=1", "dpr is \"NaN\""),
         ("q=0", "quality is \"0\"; accepted: 1 to 100"),
         ("q=101", "quality is \"101\""),
-        ("f=bmp", "format is \"bmp\"; accepted: auto, jpeg, png, webp"),
-        ("f=avif", "format=\"avif\" is not available in this version"),
-        ("fit=squeeze", "fit=\"squeeze\" is not available in this version; accepted: scale-down"),
-        ("fit=fill", "fit is \"fill\"; accepted: scale-down"),
-        ("g=face", "gravity=\"face\" is not available in this version; accepted: center"),
-        ("metadata=keep", "metadata=\"keep\" is not available in this version; accepted: none"),
-        ("anim=true", "anim=\"true\" is not available in this version; accepted: false"),
+        ("f=bmp", "format is \"bmp\"; accepted: auto, best, jpeg, png"),
+        ("f=jxl", "format=\"jxl\" is not available in this version"),
+        ("fit=fill", "fit is \"fill\"; accepted: contain, scale-down"),
+        ("g=north", "gravity is \"north\"; accepted: auto, entropy, center"),
+        ("g=0.5x1.5", "gravity is \"0.5x1.5\""),
+        ("g=top;1", "gravity is \"top;1\""),
+        ("metadata=all", "metadata is \"all\"; accepted: none, copyright, keep"),
+        ("anim=yes", "anim is \"yes\"; accepted: true, false"),
+        ("blur=251", "blur is \"251\"; accepted: 0 to 250"),
+        ("blur=-1", "blur is \"-1\""),
+        ("rotate=a", "rotate is \"a\"; accepted: degrees clockwise"),
+        ("flip=x", "flip is \"x\"; accepted: h, v, hv"),
+        ("trim=1;2;3", "trim is \"1;2;3\"; accepted: top;right;bottom;left"),
+        ("trim=border;256", "trim is \"border;256\""),
+        ("crop=1;2", "crop is \"1;2\"; accepted: width;height;x;y"),
+        ("crop=4:0;0;0;center", "crop is \"4:0;0;0;center\"; accepted: width;height;x;y"),
+        ("threshold=256", "threshold is \"256\"; accepted: a whole number from 0 to 255"),
+        ("fq=webp", "format-quality is \"webp\"; accepted: formats with their qualities"),
+        ("fq=png;70", "format-quality is \"png;70\""),
+        ("fq=webp;0", "format-quality is \"webp;0\""),
+        ("crop=-1;2;0;0", "crop is \"-1;2;0;0\""),
+        ("border=4", "border is \"4\"; accepted: pixels and a colour"),
+        ("gamma=0", "gamma is \"0\"; accepted: 0.1 to 10"),
+        ("radius=0", "radius is \"0\"; accepted: a whole number from 1"),
+        ("aspect=4", "aspect is \"4\"; accepted: width:height"),
+        ("scale=0", "scale is \"0\"; accepted: a factor"),
+        ("unsharp=1;1", "unsharp is \"1;1\"; accepted: radius;amount;threshold"),
+        ("watermark=a;2", "watermark opacity is \"2\"; accepted: 0 to 1"),
+        ("text=;20", "text is \";20\"; accepted: 1 to 200 printable characters"),
+        ("text=a%250Ab", "text is \"a%0Ab\"; accepted: 1 to 200 printable"),
+        ("max-bytes=0", "max-bytes is \"0\"; accepted: a whole number from 1"),
         ("background=%23ff", "background is \"#ff\"; accepted: a basic css colour name"),
         ("background=rgb(1)", "background is \"rgb(1)\""),
         ("background=é", "background is \"é\""),
@@ -171,6 +195,16 @@ fn image_urls_are_no_sources_of_image_urls() {
     let remote = parse("w=1/https://own.example/cdn-cgi/image/w=2/a.jpg").unwrap();
     assert!(remote.source.is_image_url());
     assert!(!parse("w=1/https://own.example/a.jpg").unwrap().source.is_image_url());
+}
+
+#[test]
+fn what_concerns_the_answer_is_apart_from_the_picture() {
+    let parsed = parse("width=auto,onerror=redirect,scq=medium-low/a.jpg").unwrap();
+    assert_eq!(parsed.transform, Transform::default());
+    assert!(parsed.wants.width_from_hints);
+    assert_eq!((parsed.wants.on_error, parsed.wants.saving_quality), (OnError::Redirect, Some(65)));
+    assert_eq!(parse("w=1/a.jpg").unwrap().wants, Wants::default());
+    assert!("width=auto".parse::<Transform>().is_err(), "there is no client to ask");
 }
 
 #[test]

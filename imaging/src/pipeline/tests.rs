@@ -187,7 +187,7 @@ fn animations_give_their_first_frame() {
         "bombs/gif-10000-frames.gif",
         "bombs/webp-anim-5000-frames.webp",
     ] {
-        let result = rendered(&fixture(name), "w=32").unwrap();
+        let result = rendered(&fixture(name), "w=32,anim=false,f=png").unwrap();
         decoded(&result);
     }
 }
@@ -199,23 +199,11 @@ fn the_content_decides_the_format() {
 }
 
 #[test]
-fn other_formats_are_named_and_refused() {
-    for (name, word) in [
-        ("bombs/bmp-claims-60000-square.bmp", "bmp"),
-        ("bombs/tiff-claims-100000-square.tif", "tiff"),
-        ("bombs/svg-1e9-square.svg", "svg"),
-        ("bombs/svg-billion-laughs.svg", "svg"),
-        ("bombs/svg-script-and-handlers.svg", "svg"),
-        ("vector/plain.svg", "svg"),
-        ("modern/photo-irot1.avif", "avif"),
-        ("modern/jxl-animation_distance_1_0.jxl", "jpeg xl"),
-        ("modern/jxl-orientation6_rotate_90_cw.jxl", "jpeg xl"),
-        ("broken/empty.jpg", "empty"),
-        ("broken/html-named.jpg", "a text document"),
-    ] {
+fn what_is_no_picture_is_named_and_refused() {
+    for (name, word) in [("broken/empty.jpg", "empty"), ("broken/html-named.jpg", "a text document")] {
         let error = rendered(&fixture(name), "w=10").unwrap_err();
         assert_eq!(error, Error::UnknownFormat { found: word }, "{name}");
-        assert!(error.to_string().contains("jpeg, png, gif and webp"), "{error}");
+        assert!(error.to_string().contains("jpeg, png, gif, webp"), "{error}");
     }
 }
 
@@ -274,7 +262,8 @@ fn bombs_are_refused_by_their_header() {
 fn thousands_of_scans_are_refused() {
     let limits = Limits { source_pixels_max: u64::MAX, decode_bytes_max: u64::MAX, ..Limits::default() };
     let (source, transform) = (fixture("bombs/jpeg-progressive-2000-scans.jpg"), Transform::default());
-    let outcome = render(&source, &transform, AcceptClass::Plain, 80, &limits, &Deadline::never());
+    let outcome =
+        render(&source, &transform, &Settings { limits, ..Settings::default() }, &Deadline::never());
     let outcome = outcome.map(|rendered| rendered.bytes.len());
     assert_eq!(outcome, Err(Error::Undecodable { reason: "the jpeg has too many scans" }));
 }
@@ -342,8 +331,7 @@ fn too_many_bytes_are_refused_unread() {
 fn an_expired_deadline_ends_it() {
     let deadline = Deadline::at(Instant::now());
     let source = fixture("png/checker-1px.png");
-    let outcome =
-        render(&source, &Transform::default(), AcceptClass::Plain, 80, &Limits::default(), &deadline);
+    let outcome = render(&source, &Transform::default(), &Settings::default(), &deadline);
     assert_eq!(outcome.map(|rendered| rendered.width), Err(Error::Deadline));
 }
 

@@ -20,6 +20,7 @@ fn result() -> Rendered {
         height: 1,
         source_width: 1,
         source_height: 1,
+        can_improve: false,
         timings: pipeline::Timings::default(),
     }
 }
@@ -59,8 +60,7 @@ async fn it_renders() {
     let pool = Pool::new(2, 100).unwrap();
     let source = Bytes::from(fixture("orient/landscape_6.jpg"));
     let transform = "w=90,f=webp".parse().unwrap();
-    let rendered =
-        pool.render(source, transform, AcceptClass::Plain, 80, Limits::default(), soon()).await.unwrap();
+    let rendered = pool.render(source, transform, Settings::default(), soon()).await.unwrap();
     assert_eq!((rendered.width, rendered.height, rendered.content_type), (90, 68, "image/webp"));
     reaches(&pool.metrics().busy_threads, 0).await;
     assert_eq!(pool.metrics().renders.load(Relaxed), 1);
@@ -75,9 +75,7 @@ async fn a_bad_header_is_refused_without_a_thread() {
     let refused = async {
         started.recv().unwrap();
         let source = Bytes::from_static(b"GIF89a");
-        let outcome = pool
-            .render(source, Transform::default(), AcceptClass::Plain, 80, Limits::default(), soon())
-            .await;
+        let outcome = pool.render(source, Transform::default(), Settings::default(), soon()).await;
         assert!(matches!(outcome, Err(Error::Undecodable { .. })));
         release.send(()).unwrap();
     };

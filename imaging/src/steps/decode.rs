@@ -1,120 +1,214 @@
 //! From source bytes to pixels, 8 bits a channel, as stored: not turned, not converted.
 //!
-//! The decoders are pure Rust. Each is held to the size its header was judged by, and to the memory bound; of an animation
-//! the first frame is taken. Sixteen-bit channels are rounded to eight.
+//! The decoders are memory-safe Rust; ADR 12 says which and why. Each is held to the size its header was judged by, to the
+//! memory bound and to the deadline. Sixteen-bit channels are rounded to eight. Of an animation the first frame is taken
+//! or, one at a time, all: composed onto the whole canvas, so that only one frame and what later ones build on are in
+//! memory.
 
-use std::io::Cursor;
-
-use image::codecs::{gif::GifDecoder, png::PngDecoder, webp::WebPDecoder};
 use image::metadata::Orientation;
-use image::{ColorType, ImageDecoder};
 use zune_core::bytestream::ZCursor;
 use zune_core::colorspace::ColorSpace;
 use zune_core::options::DecoderOptions;
 use zune_jpeg::JpegDecoder;
 
 use super::sniff::{Header, SourceFormat, jpeg};
-use crate::Error;
 use crate::frame::{Frame, Layout, buffer_bytes};
 use crate::limits::Limits;
+use crate::{Deadline, Error};
 
-/// Memory for everything in a PNG but its pixels: a profile, texts, a row.
-const PNG_EXTRA_BYTES_MAX: u64 = 16 << 20;
+mod bitmap;
+mod compose;
+mod gif;
+mod input;
+mod png;
+mod svg;
+mod tiff;
+mod webp;
 
 /// Largest colour profile that is honoured, in bytes; press profiles have 0.5 to 2 MiB.
 const PROFILE_BYTES_MAX: usize = 4 << 20;
 
+/// What to take of a source.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) struct Options {
+    /// Of an animation.
+    pub(crate) frames: Wanted,
+    /// Of a source with several pages, from 0.
+    pub(crate) page: u32,
+    /// Width and height in pixels that a vector picture is drawn at; without it at its own size. Others ignore it.
+    pub(crate) size: Option<(u32, u32)>,
+}
+
+/// Frames of an animation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) enum Wanted {
+    #[default]
+    First,
+    All,
+}
+
 /// A decoded source.
-pub(crate) struct Decoded {
-    pub(crate) frame: Frame,
+pub(crate) struct Decoded<'a> {
+    /// One at least.
+    pub(crate) frames: Frames<'a>,
+    /// How often an animation is shown; 0 for ever.
+    pub(crate) loop_count: u32,
     /// How to turn it before showing.
     pub(crate) orientation: Orientation,
     /// An ICC profile, unread.
     pub(crate) profile: Option<Vec<u8>>,
+    /// The colour space of the pixels where it is not sRGB and no profile says so.
+    pub(crate) cicp: Option<Cicp>,
+    /// EXIF data from its TIFF header on, unread.
+    pub(crate) exif: Option<Vec<u8>>,
+    /// Bits of a channel in the source, 8 or 16; the frames have 8.
+    #[expect(dead_code, reason = "what a client would be told of it")]
+    pub(crate) depth: u8,
+    /// Something of the picture is not shown: texts of an SVG, for which there is no font.
+    #[cfg_attr(not(test), expect(dead_code, reason = "what a client would be told of it"))]
+    pub(crate) is_incomplete: bool,
 }
 
-/// Decodes a source whose header passed the limits.
+impl Decoded<'_> {
+    /// The first frame, or the only one.
+    ///
+    /// # Errors
+    /// As [`decode`].
+    pub(crate) fn first(mut self) -> Result<Frame, Error> {
+        let first = self.frames.next().unwrap_or(Err(Error::Undecodable { reason: "it has no frames" }))?;
+        Ok(first.frame)
+    }
+
+    /// Nothing but what the header says.
+    fn empty(header: &Header) -> Self {
+        Self {
+            frames: Frames(Box::new(|| None)),
+            loop_count: 1,
+            orientation: Orientation::NoTransforms,
+            profile: None,
+            cicp: None,
+            exif: None,
+            depth: header.depth,
+            is_incomplete: false,
+        }
+    }
+}
+
+/// A colour space by its code points (ITU-T H.273 sections 8.1 and 8.2).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Cicp {
+    pub(crate) primaries: u16,
+    pub(crate) transfer: u16,
+}
+
+impl Cicp {
+    /// None for sRGB, for what is commonly shown as sRGB (BT.709 and BT.601 curves) and for the unspecified.
+    fn unless_srgb(primaries: u16, transfer: u16) -> Option<Self> {
+        let is_srgb = matches!(primaries, 0..=2) && matches!(transfer, 0..=2 | 6 | 13..=15);
+        (!is_srgb).then_some(Self { primaries, transfer })
+    }
+}
+
+/// A picture of an animation, as large as the canvas.
+#[derive(Debug, Clone)]
+pub(crate) struct FrameOf {
+    pub(crate) frame: Frame,
+    /// How long it is shown, milliseconds; 0 leaves it to the viewer, as for a still picture.
+    pub(crate) delay_ms: u32,
+}
+
+/// The frames in their order, decoded when they are asked for. Ends at the first error.
+pub(crate) struct Frames<'a>(Box<dyn FnMut() -> Option<Result<FrameOf, Error>> + 'a>);
+
+impl<'a> Frames<'a> {
+    fn one(frame: Frame) -> Self {
+        let mut only = Some(Ok(FrameOf { frame, delay_ms: 0 }));
+        Self(Box::new(move || only.take()))
+    }
+
+    /// The frames that `next` gives, the first of them at once: a source without any is refused here.
+    fn lazy(
+        deadline: &Deadline,
+        mut next: impl FnMut() -> Option<Result<FrameOf, Error>> + 'a,
+    ) -> Result<Self, Error> {
+        let first = next().unwrap_or(Err(Error::Undecodable { reason: "it has no frames" }))?;
+        let deadline = deadline.clone();
+        let mut first = Some(Ok(first));
+        let mut is_over = false;
+        Ok(Self(Box::new(move || {
+            let frame = match (first.take(), deadline.check()) {
+                (Some(first), _) => Some(first),
+                (None, _) if is_over => None,
+                (None, Err(late)) => Some(Err(late)),
+                (None, Ok(())) => next(),
+            };
+            is_over |= !matches!(frame, Some(Ok(_)));
+            frame
+        })))
+    }
+}
+
+impl Iterator for Frames<'_> {
+    type Item = Result<FrameOf, Error>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        (self.0)()
+    }
+}
+
+/// Decodes a source whose header passed [`Limits::check_header`].
 ///
 /// # Errors
-/// `Undecodable` for whatever the decoder objects to, truncation included.
-pub(crate) fn decode(source: &[u8], header: &Header, limits: &Limits) -> Result<Decoded, Error> {
+/// `Undecodable` for whatever the decoder objects to, truncation included; `Deadline` when it has passed on the way; when
+/// all frames are wanted, also those of [`Limits::check_frames`].
+pub(crate) fn decode<'a>(
+    source: &'a [u8],
+    header: &Header,
+    limits: &Limits,
+    deadline: &Deadline,
+    options: &Options,
+) -> Result<Decoded<'a>, Error> {
+    deadline.check()?;
+    let wanted = options.frames;
+    if wanted == Wanted::All {
+        limits.check_frames(header)?;
+    }
     match header.format {
         SourceFormat::Jpeg => decode_jpeg(source, header),
-        SourceFormat::Png => {
-            let mut bounds = bounds(header, limits);
-            bounds.max_alloc = Some(PNG_EXTRA_BYTES_MAX);
-            let decoder = PngDecoder::with_limits(Cursor::new(source), bounds)
-                .map_err(|error| Error::undecodable("the png is damaged", &error))?;
-            read(decoder, header, limits)
-        }
-        SourceFormat::Gif => {
-            let decoder = GifDecoder::new(Cursor::new(source))
-                .map_err(|error| Error::undecodable("the gif is damaged", &error))?;
-            read(decoder, header, limits)
-        }
-        SourceFormat::Webp => {
-            let decoder = WebPDecoder::new(Cursor::new(source))
-                .map_err(|error| Error::undecodable("the webp is damaged", &error))?;
-            read(decoder, header, limits)
-        }
+        SourceFormat::Png => png::decode(source, header, deadline, wanted),
+        SourceFormat::Gif => gif::decode(source, header, limits, deadline, wanted),
+        SourceFormat::Webp => webp::decode(source, header, limits, deadline, wanted),
+        SourceFormat::Tiff => tiff::decode(source, header, limits, deadline, options.page),
+        SourceFormat::Bmp => bitmap::bmp(source, header, limits, deadline),
+        SourceFormat::Ico => bitmap::ico(source, header, limits, deadline),
+        SourceFormat::Svg => svg::decode(source, header, limits, deadline, options.size),
+        _ => Err(Error::UnknownFormat { found: "of a kind without a decoder" }),
     }
 }
 
 const DAMAGED: &str = "its data is damaged or cut short";
 
-fn bounds(header: &Header, limits: &Limits) -> image::Limits {
-    let mut bounds = image::Limits::no_limits();
-    bounds.max_image_width = Some(header.width);
-    bounds.max_image_height = Some(header.height);
-    bounds.max_alloc = Some(limits.decode_bytes_max);
-    bounds
-}
-
-fn read(mut decoder: impl ImageDecoder, header: &Header, limits: &Limits) -> Result<Decoded, Error> {
-    let damaged = |error: image::ImageError| Error::undecodable(DAMAGED, &error);
-    decoder.set_limits(bounds(header, limits)).map_err(damaged)?;
-    let (width, height) = decoder.dimensions();
-    if (width, height) != (header.width, header.height) {
-        return Err(Error::Undecodable { reason: "it names two different sizes" });
+/// What a decoder objected to, unless it was stopped.
+fn damaged(error: &dyn std::fmt::Display, deadline: &Deadline) -> Error {
+    match deadline.check() {
+        Err(late) => late,
+        Ok(()) => Error::undecodable(DAMAGED, error),
     }
-    let profile = decoder.icc_profile().ok().flatten();
-    // metadata that cannot be read is no reason to refuse the picture
-    let orientation = decoder.orientation().unwrap_or(Orientation::NoTransforms);
-    let colour = decoder.color_type();
-    let (layout, wide) = match colour {
-        ColorType::L8 => (Layout::Grey, false),
-        ColorType::La8 => (Layout::GreyAlpha, false),
-        ColorType::Rgb8 => (Layout::Rgb, false),
-        ColorType::Rgba8 => (Layout::Rgba, false),
-        ColorType::L16 => (Layout::Grey, true),
-        ColorType::La16 => (Layout::GreyAlpha, true),
-        ColorType::Rgb16 => (Layout::Rgb, true),
-        ColorType::Rgba16 => (Layout::Rgba, true),
-        _ => return Err(Error::Undecodable { reason: "its pixels are of an unusual kind" }),
-    };
-    let bytes = buffer_bytes(width, height, layout)?;
-    let mut pixels = vec![0; if wide { bytes.saturating_mul(2) } else { bytes }];
-    decoder.read_image(&mut pixels).map_err(damaged)?;
-    if wide {
-        pixels = narrowed(&pixels);
-    }
-    Ok(Decoded { frame: Frame { width, height, layout, pixels }, orientation, profile: bounded(profile) })
 }
 
 fn bounded(profile: Option<Vec<u8>>) -> Option<Vec<u8>> {
     profile.filter(|profile| profile.len() <= PROFILE_BYTES_MAX)
 }
 
-/// Sixteen bits in native order to eight, rounded.
-fn narrowed(wide: &[u8]) -> Vec<u8> {
-    let narrow = |pair: &[u8]| {
-        let value = u32::from(u16::from_ne_bytes(pair.try_into().unwrap_or_default()));
+/// Sixteen bits to eight, rounded.
+fn narrowed(wide: &[u8], read: impl Fn([u8; 2]) -> u16) -> impl Iterator<Item = u8> {
+    wide.as_chunks::<2>().0.iter().map(move |&pair| {
+        let value = u32::from(read(pair));
         u8::try_from((value * 255 + 32_767) / 65_535).unwrap_or(u8::MAX)
-    };
-    wide.chunks_exact(2).map(narrow).collect()
+    })
 }
 
-fn decode_jpeg(source: &[u8], header: &Header) -> Result<Decoded, Error> {
+fn decode_jpeg(source: &[u8], header: &Header) -> Result<Decoded<'static>, Error> {
     let layout = jpeg::layout(source)?;
     let damaged = |error: zune_jpeg::errors::DecodeErrors| Error::undecodable(DAMAGED, &error);
     let side = |side: u32| usize::try_from(side).unwrap_or(usize::MAX);
@@ -141,12 +235,17 @@ fn decode_jpeg(source: &[u8], header: &Header) -> Result<Decoded, Error> {
         ColorSpace::CMYK if layout.adobe => pixels.iter_mut().for_each(|ink| *ink = 255 - *ink),
         _ => {}
     }
-    let exif = decoder.exif().and_then(|exif| Orientation::from_exif_chunk(exif));
+    let exif = decoder.exif().cloned();
     let frame = Frame { width: header.width, height: header.height, layout: channels, pixels };
     Ok(Decoded {
-        frame,
-        orientation: exif.unwrap_or(Orientation::NoTransforms),
+        frames: Frames::one(frame),
+        orientation: exif
+            .as_deref()
+            .and_then(Orientation::from_exif_chunk)
+            .unwrap_or(Orientation::NoTransforms),
         profile: bounded(decoder.icc_profile()),
+        exif,
+        ..Decoded::empty(header)
     })
 }
 

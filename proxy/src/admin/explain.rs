@@ -12,7 +12,7 @@ use overfall_config::Scope;
 use serde::{Deserialize, Serialize};
 
 use super::{auth::Caller, problem::Problem};
-use crate::{fleet::Fleet, key, node::Node, route::IMAGE_PREFIX};
+use crate::{fleet::Fleet, key, node::Node, studio::ImageWork};
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -95,11 +95,12 @@ async fn explain_on(
     let mut plain = key::request(&route, Method::GET, host, target, headers.clone(), 0);
     let tailored = route.tailoring.as_ref();
     let tailored = tailored.map(|tailoring| (tailoring, tailoring.ask(headers, host, target, from, 0)));
-    let request = match target.strip_prefix(IMAGE_PREFIX) {
-        Some(rest) => {
-            let image = node.studio().request(&route, rest, &plain);
-            image.map_err(|refusal| Problem::bad(refusal.message))?.request
-        }
+    let image = node.studio().read(&route, target, &plain);
+    let image = image.map_err(|refusal| Problem::bad(refusal.message))?;
+    let is_image = image.is_some();
+    let request = match image {
+        Some(ImageWork::Serve(image)) => image.request,
+        Some(ImageWork::Redirect(_)) => return Err(Problem::bad("this URL sends its client elsewhere")),
         None => {
             if let Some((tailoring, asked)) = &tailored {
                 tailoring.prepare(&mut plain, asked);
@@ -107,7 +108,7 @@ async fn explain_on(
             plain
         }
     };
-    let classes = if target.starts_with(IMAGE_PREFIX) { None } else { tailored.as_ref() };
+    let classes = if is_image { None } else { tailored.as_ref() };
     let classes = classes.map(|(_, asked)| asked.classes().variant()).unwrap_or_default();
     let location = tailored.as_ref().and_then(|(tailoring, asked)| tailoring.redirect(asked));
     let location = location.and_then(|(head, _)| head.headers.get(header::LOCATION).cloned());

@@ -10,7 +10,9 @@ use http::Method;
 use overfall_config::LoadError;
 use serde_json::{Value, json};
 
-use super::{AdminArgs, AdminTarget, DnsVerb, EXIT_CONFIG, ExplainArgs, PurgeArgs, Verb, client::query};
+use super::{
+    AdminArgs, AdminTarget, DnsVerb, EXIT_CONFIG, ExplainArgs, PurgeArgs, Verb, client::query, image,
+};
 use crate::{demo, server, telemetry};
 
 /// Runs one verb.
@@ -36,6 +38,7 @@ pub(super) fn dispatch(verb: Verb) -> ExitCode {
         Verb::Node { action, name, admin } => {
             remote(switch(&admin, format!("/api/v1/nodes/{name}/{action}")))
         }
+        Verb::Image { verb } => finish(image::run(verb)),
         Verb::Dns { verb: DnsVerb::Explain { from, admin } } => remote(dns_explain(&admin, from)),
     }
 }

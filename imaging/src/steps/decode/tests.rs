@@ -1,14 +1,26 @@
-//! Sixteen bits, inks and inconsistent headers.
+//! Sixteen bits, inks and inconsistent headers; one file each for formats and animations.
 
 use super::*;
 use crate::sniff;
 use crate::testing::fixture;
 
+mod animations;
+mod formats;
+mod vectors;
+
+fn first(source: &[u8], header: &Header, limits: &Limits) -> Result<Frame, Error> {
+    decode(source, header, limits, &Deadline::never(), &Options::default())?.first()
+}
+
 #[test]
 fn sixteen_bits_round_to_eight() {
     for (wide, narrow) in [(0, 0), (128, 0), (129, 1), (257, 1), (32_768, 128), (65_407, 255), (65_535, 255)]
     {
-        assert_eq!(narrowed(&u16::to_ne_bytes(wide)), [narrow], "{wide}");
+        assert_eq!(
+            narrowed(&u16::to_be_bytes(wide), u16::from_be_bytes).collect::<Vec<_>>(),
+            [narrow],
+            "{wide}"
+        );
     }
 }
 
@@ -31,7 +43,7 @@ fn a_decoder_is_held_to_the_size_that_was_judged() {
         let source = fixture(name);
         let mut header = sniff::header(&source).expect(name);
         header.width -= 1;
-        let outcome = decode(&source, &header, &Limits::default()).map(|decoded| decoded.frame.width);
+        let outcome = first(&source, &header, &Limits::default()).map(|frame| frame.width);
         assert!(matches!(outcome, Err(Error::Undecodable { .. })), "{name}: {outcome:?}");
     }
 }
@@ -41,6 +53,14 @@ fn a_small_memory_bound_stops_a_gif_frame_beside_its_canvas() {
     let source = fixture("anim/issue_1455_undersized.gif");
     let header = sniff::header(&source).expect("a gif");
     let limits = Limits { decode_bytes_max: 1, ..Limits::default() };
-    let outcome = decode(&source, &header, &limits).map(|decoded| decoded.frame.width);
+    let outcome = first(&source, &header, &limits).map(|frame| frame.width);
     assert!(matches!(outcome, Err(Error::Undecodable { .. })), "{outcome:?}");
+}
+
+fn rgba(frame: &Frame) -> Vec<u8> {
+    let frame = frame.clone().into_colour();
+    match frame.layout {
+        Layout::Rgba => frame.pixels,
+        _ => frame.pixels.as_chunks::<3>().0.iter().flat_map(|&[r, g, b]| [r, g, b, 255]).collect(),
+    }
 }

@@ -7,7 +7,10 @@ use super::{CUT_SHORT, Header, Reader, SourceFormat};
 use crate::Error;
 
 /// Scans of a progressive file; encoders write about ten.
-const SCANS_MAX: u32 = 100;
+pub(crate) const SCANS_MAX: u32 = 100;
+
+/// Largest colour profile that is put together, in bytes; press profiles have 0.5 to 2 MiB.
+const PROFILE_BYTES_MAX: usize = 4 << 20;
 
 /// What the frame header says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -23,12 +26,7 @@ impl FrameHeader {
         let components = u32::from(self.components);
         // a progressive file keeps every coefficient, 16 bits each, until its last scan
         let decode_bytes_per_pixel = if self.progressive { components * 3 } else { components };
-        Header {
-            format: SourceFormat::Jpeg,
-            width: self.width.into(),
-            height: self.height.into(),
-            decode_bytes_per_pixel,
-        }
+        Header::still(SourceFormat::Jpeg, self.width.into(), self.height.into(), decode_bytes_per_pixel)
     }
 }
 
@@ -84,6 +82,43 @@ pub(crate) fn layout(source: &[u8]) -> Result<Layout, Error> {
     Ok(layout)
 }
 
+/// The ICC profile, put together from its parts (ICC.1:2010 section B.4). None when there is none, when a part is missing
+/// or doubled, or when it has more than [`PROFILE_BYTES_MAX`] bytes.
+pub(crate) fn icc_profile(source: &[u8]) -> Option<Vec<u8>> {
+    let mut parts = Vec::new();
+    let mut bytes = 0;
+    for segment in before_scans(source).filter(|segment| segment.marker == 0xe2) {
+        let Some(part) = segment.payload.strip_prefix(b"ICC_PROFILE\0") else { continue };
+        let (&[number, count], data) = part.split_first_chunk()?;
+        bytes += data.len();
+        if bytes > PROFILE_BYTES_MAX {
+            return None;
+        }
+        parts.push((number, count, data));
+    }
+    parts.sort_by_key(|(number, _, _)| *number);
+    let total = parts.len();
+    let is_whole = (1..)
+        .zip(&parts)
+        .all(|(place, (number, count, _))| usize::from(*number) == place && usize::from(*count) == total);
+    let whole: Vec<u8> = parts.into_iter().flat_map(|(_, _, data)| data).copied().collect();
+    (is_whole && !whole.is_empty()).then_some(whole)
+}
+
+/// The first EXIF block, from its byte order on. None when there is none before the picture.
+pub(crate) fn exif(source: &[u8]) -> Option<&[u8]> {
+    before_scans(source)
+        .filter(|segment| segment.marker == 0xe1)
+        .find_map(|segment| segment.payload.strip_prefix(b"Exif\0\0"))
+}
+
+/// The segments up to the first scan, or to where the file is damaged.
+fn before_scans(source: &[u8]) -> impl Iterator<Item = Segment<'_>> {
+    let mut segments = Segments::new(source);
+    let next = move || segments.next_segment().ok().flatten().filter(|segment| segment.marker != 0xda);
+    std::iter::from_fn(next).fuse()
+}
+
 fn start_of_frame(segment: Segment<'_>) -> Option<Result<FrameHeader, Error>> {
     let mut reader = Reader::new(segment.payload);
     let precision = reader.u8()?;
@@ -98,23 +133,35 @@ fn start_of_frame(segment: Segment<'_>) -> Option<Result<FrameHeader, Error>> {
 }
 
 /// A marker with what belongs to it.
-struct Segment<'a> {
-    marker: u8,
-    payload: &'a [u8],
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Segment<'a> {
+    pub(crate) marker: u8,
+    pub(crate) payload: &'a [u8],
 }
 
 /// The segments up to the end marker. Each takes at least two bytes, so the file's length bounds the walk.
-struct Segments<'a> {
+#[derive(Debug, Clone)]
+pub(crate) struct Segments<'a> {
     reader: Reader<'a>,
 }
 
 impl<'a> Segments<'a> {
-    fn new(source: &'a [u8]) -> Self {
+    pub(crate) fn new(source: &'a [u8]) -> Self {
         Self { reader: Reader::new(source) }
     }
 
+    /// The bytes behind the last segment.
+    pub(crate) fn rest(&self) -> &'a [u8] {
+        self.reader.rest()
+    }
+
+    /// Leaves out bytes, as many of them as there are.
+    pub(crate) fn skip(&mut self, count: usize) {
+        self.reader.take(count.min(self.rest().len()));
+    }
+
     /// None at the end marker, `Undecodable` at the end of the bytes.
-    fn next_segment(&mut self) -> Result<Option<Segment<'a>>, Error> {
+    pub(crate) fn next_segment(&mut self) -> Result<Option<Segment<'a>>, Error> {
         loop {
             let marker = self.marker().ok_or(CUT_SHORT)?;
             match marker {
@@ -144,12 +191,19 @@ impl<'a> Segments<'a> {
     }
 
     fn skip_to_ff(&mut self) -> Option<()> {
+        /// Bytes that are looked at together.
+        const STRIDE: usize = 32;
+        let (strides, _) = self.reader.rest().as_chunks::<STRIDE>();
+        let is_clear =
+            |stride: &&[u8; STRIDE]| !stride.iter().fold(false, |found, byte| found | (*byte == 0xff));
+        let clear = strides.iter().take_while(is_clear).count();
+        self.reader.take(clear * STRIDE);
         let at = self.reader.rest().iter().position(|&byte| byte == 0xff)?;
         self.reader.take(at).map(|_| ())
     }
 
     /// Leaves the reader before the marker that ends the scan, or at the end of the bytes.
-    fn skip_entropy_coded(&mut self) {
+    pub(crate) fn skip_entropy_coded(&mut self) {
         while self.skip_to_ff().is_some() {
             let mut ahead = self.reader;
             ahead.take(1);

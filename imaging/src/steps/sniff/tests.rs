@@ -98,6 +98,61 @@ fn scans_are_bounded() {
     assert_eq!(scans(101), Err(Error::Undecodable { reason: "the jpeg has too many scans" }));
 }
 
+fn profile_of(parts: &[(u8, u8, &[u8])]) -> Option<Vec<u8>> {
+    let payloads: Vec<Vec<u8>> = parts
+        .iter()
+        .map(|(number, count, data)| [b"ICC_PROFILE\0".as_slice(), &[*number, *count], data].concat())
+        .collect();
+    let mut segments: Vec<(u8, &[u8])> = payloads.iter().map(|payload| (0xe2, payload.as_slice())).collect();
+    segments.extend([
+        (0xe2, b"MPF\0".as_slice()),
+        (0xc0, FRAME),
+        (0xda, SCAN),
+        (0xe2, b"ICC_PROFILE\0\x01\x01late"),
+    ]);
+    jpeg::icc_profile(&jpeg_of(&segments, b"\xff\xd9"))
+}
+
+#[test]
+fn a_profile_is_put_together_from_its_parts() {
+    assert_eq!(profile_of(&[(1, 1, b"whole")]), Some(b"whole".to_vec()));
+    assert_eq!(profile_of(&[(2, 3, b"B"), (1, 3, b"A"), (3, 3, b"C")]), Some(b"ABC".to_vec()));
+}
+
+#[test]
+fn a_profile_with_parts_missing_doubled_or_too_long_is_none() {
+    let long = vec![0; 65_000];
+    let many: Vec<(u8, u8, &[u8])> = (1..=66).map(|number| (number, 66, long.as_slice())).collect();
+    for parts in [
+        &[] as &[(u8, u8, &[u8])],
+        &[(1, 2, b"A")],
+        &[(2, 2, b"B")],
+        &[(1, 2, b"A"), (1, 2, b"A")],
+        &[(1, 2, b"A"), (2, 3, b"B")],
+        &[(0, 1, b"A")],
+        &[(1, 1, b"")],
+        &many,
+    ] {
+        assert_eq!(profile_of(parts), None, "{} parts", parts.len());
+    }
+    assert_eq!(profile_of(&many[..10]), None);
+    let fewer: Vec<(u8, u8, &[u8])> =
+        many[..64].iter().map(|(number, _, data)| (*number, 64, *data)).collect();
+    assert_eq!(profile_of(&fewer).map(|profile| profile.len()), Some(64 * 65_000));
+}
+
+#[test]
+fn exif_is_the_first_before_the_picture() {
+    let exif = |segments: &[(u8, &[u8])]| jpeg::exif(&jpeg_of(segments, b"\xff\xd9")).map(<[u8]>::to_vec);
+    let (first, second) = (b"Exif\0\0MM one".as_slice(), b"Exif\0\0MM two".as_slice());
+    assert_eq!(
+        exif(&[(0xe1, b"http://ns.adobe.com/xap/"), (0xe1, first), (0xe1, second)]),
+        Some(b"MM one".to_vec())
+    );
+    assert_eq!(exif(&[(0xe2, first), (0xc0, FRAME), (0xda, SCAN), (0xe1, first)]), None);
+    assert_eq!(jpeg::exif(b"\xff\xd8\xff\xe1\x00\xffExif\0\0"), None);
+}
+
 fn webp_of(chunks: &[(&[u8; 4], &[u8])]) -> Vec<u8> {
     let mut body = b"WEBP".to_vec();
     for (kind, payload) in chunks {

@@ -14,39 +14,48 @@ const DECODE_BYTES_PER_PIXEL: u32 = 10;
 
 const DAMAGED: Error = Error::Undecodable { reason: "the webp header is damaged" };
 
+/// Bits of the extended header's first byte.
+const ANIMATED: u8 = 0x02;
+const ALPHA: u8 = 0x10;
+
 /// Reads the canvas size, or without one the size of the only bitstream.
 ///
 /// # Errors
 /// `Undecodable` when the file ends before its own size says, or the bitstream is larger than the canvas.
 pub(super) fn header(source: &[u8]) -> Result<Header, Error> {
-    let mut reader = Reader::new(source);
-    let size = head(&mut reader).ok_or(CUT_SHORT)?;
-    let body = reader.take(size.saturating_sub(4)).ok_or(CUT_SHORT)?;
-    let mut chunks = Reader::new(body);
+    let mut chunks = chunks(source).ok_or(CUT_SHORT)?;
     let (kind, payload) = chunk(&mut chunks).ok_or(CUT_SHORT)?;
-    let (width, height) = if &kind == b"VP8X" {
-        let canvas = canvas(payload).ok_or(CUT_SHORT)?;
-        let first = first_picture(chunks)?;
-        if first.0 > canvas.0 || first.1 > canvas.1 {
-            return Err(DAMAGED);
-        }
-        canvas
-    } else {
-        bitstream(&kind, payload).ok_or(DAMAGED)?
-    };
-    let decode_bytes_per_pixel = DECODE_BYTES_PER_PIXEL;
-    Ok(Header { format: SourceFormat::Webp, width, height, decode_bytes_per_pixel })
+    if &kind != b"VP8X" {
+        let picture = bitstream(&kind, payload).ok_or(DAMAGED)?;
+        return Ok(Header { has_alpha: picture.has_alpha, ..still(picture.width, picture.height) });
+    }
+    let (flags, width, height) = canvas(payload).ok_or(CUT_SHORT)?;
+    let first = first_picture(chunks)?;
+    if first.width > width || first.height > height {
+        return Err(DAMAGED);
+    }
+    Ok(Header {
+        frames: if flags & ANIMATED == 0 { 1 } else { frames(chunks).max(1) },
+        has_alpha: flags & ALPHA != 0,
+        ..still(width, height)
+    })
 }
 
-/// `RIFF`, size of what follows, `WEBP`.
-fn head(reader: &mut Reader<'_>) -> Option<usize> {
+fn still(width: u32, height: u32) -> Header {
+    Header::still(SourceFormat::Webp, width, height, DECODE_BYTES_PER_PIXEL)
+}
+
+/// The chunks within the size that the file claims.
+pub(crate) fn chunks(source: &[u8]) -> Option<Reader<'_>> {
+    let mut reader = Reader::new(source);
     reader.take(4)?;
     let size = usize::try_from(reader.u32_le()?).ok()?;
     reader.take(4)?;
-    Some(size)
+    Some(Reader::new(reader.take(size.saturating_sub(4))?))
 }
 
-fn chunk<'a>(reader: &mut Reader<'a>) -> Option<([u8; 4], &'a [u8])> {
+/// Name and content of the next chunk.
+pub(crate) fn chunk<'a>(reader: &mut Reader<'a>) -> Option<([u8; 4], &'a [u8])> {
     let kind = reader.array()?;
     let size = usize::try_from(reader.u32_le()?).ok()?;
     let payload = reader.take(size)?;
@@ -57,14 +66,31 @@ fn chunk<'a>(reader: &mut Reader<'a>) -> Option<([u8; 4], &'a [u8])> {
     Some((kind, payload))
 }
 
-fn canvas(payload: &[u8]) -> Option<(u32, u32)> {
+fn canvas(payload: &[u8]) -> Option<(u8, u32, u32)> {
     let mut reader = Reader::new(payload);
-    reader.take(4)?;
-    Some((reader.u24_le()? + 1, reader.u24_le()? + 1))
+    let flags = reader.u8()?;
+    reader.take(3)?;
+    Some((flags, reader.u24_le()? + 1, reader.u24_le()? + 1))
 }
 
-/// The size of the first bitstream, which of an animation is inside its first frame.
-fn first_picture(mut chunks: Reader<'_>) -> Result<(u32, u32), Error> {
+/// Frames of an animation. Each takes 24 bytes at least, so the file's length bounds the walk.
+fn frames(mut chunks: Reader<'_>) -> u32 {
+    let mut frames = 0_u32;
+    while let Some((kind, _)) = chunk(&mut chunks) {
+        frames = frames.saturating_add(u32::from(&kind == b"ANMF"));
+    }
+    frames
+}
+
+/// What a bitstream says of itself.
+struct Picture {
+    width: u32,
+    height: u32,
+    has_alpha: bool,
+}
+
+/// The first bitstream, which of an animation is inside its first frame.
+fn first_picture(mut chunks: Reader<'_>) -> Result<Picture, Error> {
     for _ in 0..CHUNKS_MAX {
         let (kind, payload) = chunk(&mut chunks).ok_or(CUT_SHORT)?;
         match &kind {
@@ -79,7 +105,7 @@ fn first_picture(mut chunks: Reader<'_>) -> Result<(u32, u32), Error> {
     Err(DAMAGED)
 }
 
-fn bitstream(kind: &[u8; 4], payload: &[u8]) -> Option<(u32, u32)> {
+fn bitstream(kind: &[u8; 4], payload: &[u8]) -> Option<Picture> {
     let mut reader = Reader::new(payload);
     match kind {
         // RFC 6386 section 9.1
@@ -89,7 +115,8 @@ fn bitstream(kind: &[u8; 4], payload: &[u8]) -> Option<(u32, u32)> {
                 return None;
             }
             let (width, height) = (reader.u16_le()?, reader.u16_le()?);
-            Some((u32::from(width & 0x3fff), u32::from(height & 0x3fff)))
+            let side = |packed: u16| u32::from(packed & 0x3fff);
+            Some(Picture { width: side(width), height: side(height), has_alpha: false })
         }
         // RFC 9649 section 3.4
         b"VP8L" => {
@@ -97,7 +124,8 @@ fn bitstream(kind: &[u8; 4], payload: &[u8]) -> Option<(u32, u32)> {
                 return None;
             }
             let bits = reader.u32_le()?;
-            Some(((bits & 0x3fff) + 1, (bits >> 14 & 0x3fff) + 1))
+            let (width, height) = ((bits & 0x3fff) + 1, (bits >> 14 & 0x3fff) + 1);
+            Some(Picture { width, height, has_alpha: bits >> 28 & 1 == 1 })
         }
         _ => None,
     }

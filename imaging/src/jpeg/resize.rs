@@ -1,0 +1,213 @@
+//! Crops and scales planes one by one, luma in linear light if wanted.
+//!
+//! Lanczos when a plane becomes smaller, Catmull-Rom when it becomes larger, where Lanczos would ring. Light adds up, coded
+//! values do not: fine bright detail comes out too dark when they are averaged. Nearly all of that is in luma, so that
+//! chroma stays as coded.
+
+use std::sync::LazyLock;
+
+use fast_image_resize::images::{Image, ImageRef, TypedImage, TypedImageRef};
+use fast_image_resize::pixels::U16;
+use fast_image_resize::{FilterType, PixelType, ResizeAlg, ResizeOptions, Resizer};
+
+use super::{Chroma, Colour, Reduced, Scale};
+use crate::Error;
+use crate::planes::{Plane, Planes};
+use crate::steps::geometry::{Plan, Size};
+
+/// In what luma is averaged.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Light {
+    /// Values as coded: faster.
+    Coded,
+    /// Amounts of light by the sRGB curve.
+    Linear,
+}
+
+/// A part of the source, in its pixels as stored; it may begin and end between them.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct Part {
+    pub(crate) left: f64,
+    pub(crate) top: f64,
+    pub(crate) width: f64,
+    pub(crate) height: f64,
+}
+
+impl Part {
+    /// The part that a plan uses, at the centre. The plan is for the picture as stored.
+    #[cfg_attr(not(test), expect(dead_code, reason = "tests compare with it"))]
+    pub(crate) fn centred(full: Size, plan: &Plan) -> Self {
+        let (wide, high) = (f64::from(full.width), f64::from(full.height));
+        let (width, height) = (plan.used_width.min(wide), plan.used_height.min(high));
+        Self { left: (wide - width) / 2.0, top: (high - height) / 2.0, width, height }
+    }
+
+    /// In samples of a plane.
+    fn scaled(self, scale: Scale) -> Self {
+        Self {
+            left: self.left * scale.across,
+            top: self.top * scale.down,
+            width: self.width * scale.across,
+            height: self.height * scale.down,
+        }
+    }
+}
+
+/// The part of a picture at a size of `size` pixels, with as much chroma as is asked for. Planes of red, green and blue
+/// all get the full size.
+///
+/// # Errors
+/// `Unencodable` when the resizer objects, which sizes that passed the limits do not bring about.
+pub(crate) fn resize(
+    reduced: Reduced,
+    part: Part,
+    size: Size,
+    chroma: Chroma,
+    light: Light,
+) -> Result<Planes, Error> {
+    let (chroma, chroma_light) = match reduced.colour {
+        Colour::Rgb => (Chroma::Full, light),
+        Colour::Grey | Colour::Ycc => (chroma, Light::Coded),
+    };
+    let luma = resized(reduced.planes.luma, part.scaled(reduced.luma_scale), size, light)?;
+    let Some([blue, red]) = reduced.planes.chroma else { return Ok(Planes { luma, chroma: None }) };
+    let chroma_size = chroma.of(size);
+    // where a side is odd the last sample of chroma stands for pixels beyond it too
+    let beyond = |chroma: u32, luma: u32| match reduced.colour {
+        Colour::Ycc if chroma < luma => f64::from(chroma) * 2.0 / f64::from(luma),
+        _ => 1.0,
+    };
+    let part = Part {
+        width: part.width * beyond(chroma_size.width, size.width),
+        height: part.height * beyond(chroma_size.height, size.height),
+        ..part
+    };
+    let part = part.scaled(reduced.chroma_scale);
+    let blue = resized(blue, part, chroma_size, chroma_light)?;
+    let red = resized(red, part, chroma_size, chroma_light)?;
+    Ok(Planes { luma, chroma: Some([blue, red]) })
+}
+
+/// A part of a plane, in its samples, at another size.
+fn resized(plane: Plane, part: Part, size: Size, light: Light) -> Result<Plane, Error> {
+    let plane = extended(plane, part);
+    let (wide, high) = (f64::from(plane.width), f64::from(plane.height));
+    let is_whole = part.left <= 0.0 && part.top <= 0.0 && part.width >= wide && part.height >= high;
+    if is_whole && (plane.width, plane.height) == (size.width, size.height) {
+        return Ok(plane);
+    }
+    let enlarges = f64::from(size.width) > part.width || f64::from(size.height) > part.height;
+    let filter = if enlarges { FilterType::CatmullRom } else { FilterType::Lanczos3 };
+    let (left, top) = (part.left.clamp(0.0, wide), part.top.clamp(0.0, high));
+    let options = ResizeOptions::new().resize_alg(ResizeAlg::Convolution(filter)).use_alpha(false).crop(
+        left,
+        top,
+        part.width.min(wide - left),
+        part.height.min(high - top),
+    );
+    match light {
+        Light::Coded => in_bytes(&plane, size, &options),
+        Light::Linear => in_light(&plane, size, &options),
+    }
+}
+
+fn failed(error: &dyn std::fmt::Display) -> Error {
+    tracing::debug!(%error, "resizing failed");
+    Error::Unencodable { reason: "it cannot be scaled to this size" }
+}
+
+fn samples(size: Size) -> usize {
+    (size.width as usize).saturating_mul(size.height as usize)
+}
+
+fn in_bytes(plane: &Plane, size: Size, options: &ResizeOptions) -> Result<Plane, Error> {
+    let source = ImageRef::new(plane.width, plane.height, &plane.samples, PixelType::U8);
+    let source = source.map_err(|error| failed(&error))?;
+    let buffer = vec![0; samples(size)];
+    let result = Image::from_vec_u8(size.width, size.height, buffer, PixelType::U8);
+    let mut result = result.map_err(|error| failed(&error))?;
+    Resizer::new().resize(&source, &mut result, options).map_err(|error| failed(&error))?;
+    Ok(Plane { width: size.width, height: size.height, samples: result.into_vec() })
+}
+
+fn in_light(plane: &Plane, size: Size, options: &ResizeOptions) -> Result<Plane, Error> {
+    let curve = &*CURVE;
+    let bright = |sample: &u8| U16::new(curve.light.get(usize::from(*sample)).copied().unwrap_or_default());
+    let light: Vec<U16> = plane.samples.iter().map(bright).collect();
+    let source = TypedImageRef::new(plane.width, plane.height, &light).map_err(|error| failed(&error))?;
+    let mut result = TypedImage::<U16>::new(size.width, size.height);
+    Resizer::new().resize_typed(&source, &mut result, options).map_err(|error| failed(&error))?;
+    let coded = |light: &U16| curve.coded.get(usize::from(light.0)).copied().unwrap_or_default();
+    let samples = result.pixels().iter().map(coded).collect();
+    Ok(Plane { width: size.width, height: size.height, samples })
+}
+
+/// The sRGB curve both ways (IEC 61966-2-1).
+struct Curve {
+    light: [u16; 256],
+    coded: Box<[u8; 1 << 16]>,
+}
+
+static CURVE: LazyLock<Curve> = LazyLock::new(|| {
+    let mut curve = Curve { light: [0; 256], coded: Box::new([255; 1 << 16]) };
+    for (coded, light) in (0..=255_u8).zip(&mut curve.light) {
+        *light = whole(linear(f64::from(coded)) * 65_535.0);
+    }
+    // from one border between two values to the next
+    let mut first = 0;
+    for coded in 0..255_u8 {
+        let next = usize::from(whole(linear(f64::from(coded) + 0.5) * 65_535.0));
+        curve.coded.get_mut(first..next).unwrap_or_default().fill(coded);
+        first = next;
+    }
+    curve
+});
+
+/// The light, 0 to 1, of a coded value, 0 to 255.
+fn linear(coded: f64) -> f64 {
+    let coded = coded / 255.0;
+    if coded <= 0.040_45 { coded / 12.92 } else { ((coded + 0.055) / 1.055).powf(2.4) }
+}
+
+fn whole(value: f64) -> u16 {
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "clamped to 0..=65535")]
+    let whole = value.round().clamp(0.0, 65_535.0) as u16;
+    whole
+}
+
+/// The plane with its last column and row repeated as far as `part` reaches beyond them.
+fn extended(plane: Plane, part: Part) -> Plane {
+    /// Less than this is rounding.
+    const NOTHING: f64 = 1e-6;
+    let reach = |end: f64, length: u32| {
+        let length = length as usize;
+        if end <= length as f64 + NOTHING {
+            return length;
+        }
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "at most twice the length"
+        )]
+        let reach = (end - NOTHING).ceil().clamp(0.0, length as f64 * 2.0) as usize;
+        reach
+    };
+    let (width, height) = (plane.width as usize, plane.height as usize);
+    let (wide, high) =
+        (reach(part.left + part.width, plane.width), reach(part.top + part.height, plane.height));
+    if (wide, high) == (width, height) || width == 0 {
+        return plane;
+    }
+    let mut samples = Vec::with_capacity(wide * high);
+    let rows = plane.samples.chunks_exact(width);
+    let last = rows.clone().last();
+    for row in rows.chain(last.into_iter().cycle().take(high - height)) {
+        samples.extend_from_slice(row);
+        samples.extend(std::iter::repeat_n(row.last().copied().unwrap_or_default(), wide - width));
+    }
+    let side = |side: usize| u32::try_from(side).unwrap_or(u32::MAX);
+    Plane { width: side(wide), height: side(high), samples }
+}
+
+#[cfg(test)]
+mod tests;
