@@ -14,6 +14,7 @@ use super::{Chroma, Colour, Reduced, Scale};
 use crate::Error;
 use crate::planes::{Plane, Planes};
 use crate::steps::geometry::{Plan, Size};
+use crate::steps::scale::Area;
 
 /// In what luma is averaged.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -99,15 +100,19 @@ fn resized(plane: Plane, part: Part, size: Size, light: Light) -> Result<Plane, 
     let enlarges = f64::from(size.width) > part.width || f64::from(size.height) > part.height;
     let filter = if enlarges { FilterType::CatmullRom } else { FilterType::Lanczos3 };
     let (left, top) = (part.left.clamp(0.0, wide), part.top.clamp(0.0, high));
+    let (width, height) = (part.width.min(wide - left), part.height.min(high - top));
+    let area = Area { x: left, y: top, width, height };
+    let area = if enlarges { area.off_centre(size.width) } else { area };
     let options = ResizeOptions::new().resize_alg(ResizeAlg::Convolution(filter)).use_alpha(false).crop(
-        left,
-        top,
-        part.width.min(wide - left),
-        part.height.min(high - top),
+        area.x,
+        area.y,
+        area.width,
+        area.height,
     );
     match light {
-        Light::Coded => in_bytes(&plane, size, &options),
-        Light::Linear => in_light(&plane, size, &options),
+        // nothing is averaged where a plane becomes larger
+        Light::Linear if !enlarges => in_light(&plane, size, &options),
+        Light::Linear | Light::Coded => in_bytes(&plane, size, &options),
     }
 }
 

@@ -310,7 +310,8 @@ impl Placed {
             f64::from(frame.height) / f64::from(source.height),
         );
         let area = Area { x: used.x * x, y: used.y * y, width: used.width * x, height: used.height * y };
-        let reduces = f64::from(scaled.width) < area.width || f64::from(scaled.height) < area.height;
+        let (wide, high) = (f64::from(scaled.width), f64::from(scaled.height));
+        let reduces = wide <= area.width && high <= area.height && (wide, high) != (area.width, area.height);
         let frame = if is_careful && reduces {
             light::scale(&frame, area, scaled)?
         } else {

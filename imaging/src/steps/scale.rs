@@ -55,7 +55,7 @@ impl Area {
     /// middle of a column of the result falls on that of a pixel, fewer pixels count than for the columns beside it. The
     /// resizer takes the first and the last column for those that reach furthest, and reads outside of its rows if they do
     /// not. There the area is made narrower by less than can be seen.
-    fn off_centre(self, columns: u32) -> Self {
+    pub(crate) fn off_centre(self, columns: u32) -> Self {
         let keeps = self.width == f64::from(columns) && self.x == self.x.round();
         if keeps || columns < 2 {
             return self;

@@ -122,3 +122,16 @@ fn the_middle_is_cut_out_of_a_plan() {
     let part = Part::centred(size(100, 80), &plan);
     assert_eq!(part, Part { left: 30.0, top: 0.0, width: 40.0, height: 80.0 });
 }
+
+#[test]
+fn columns_on_the_middle_of_a_sample_are_read_from_inside() {
+    // 10.25 + 0.25 is the middle of sample 10
+    for light in [Light::Coded, Light::Linear] {
+        for (left, width) in [(10.25, 20.5), (20.25, 20.5), (0.25, 20.5), (10.0, 21.0)] {
+            let plane = Plane { width: 41, height: 10, samples: vec![7; 410] };
+            let part = Part { left, top: 0.0, width, height: 10.0 };
+            let large = resized(plane, part, Size { width: 41, height: 20 }, light).unwrap();
+            assert_eq!(large.samples, vec![7; 820], "{left} {width}");
+        }
+    }
+}
