@@ -8,8 +8,7 @@
 pub enum Error {
     /// The bytes are not of an accepted format; names and content types are not consulted.
     #[error(
-        "the source is {found}, which is not accepted; accepted formats are jpeg, png, gif, webp, avif, heic, jpeg xl, \
-         tiff, bmp, ico and svg"
+        "the source is {found}, which is not accepted; accepted formats are jpeg, png, gif, webp, tiff, bmp, ico and svg"
     )]
     UnknownFormat {
         /// What the bytes look like, from a closed set of words.

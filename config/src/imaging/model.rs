@@ -23,7 +23,7 @@ pub struct ImageRules {
     pub widths: Vec<u32>,
     /// What becomes of another width.
     pub other_widths: OtherWidths,
-    /// Options by name, for dialects that know presets.
+    /// Options by name, as in imgproxy's paths; for its dialect only.
     pub presets: BTreeMap<String, String>,
     /// Pictures of the site that may be laid over others, by name: paths on the site.
     pub watermarks: BTreeMap<String, String>,

@@ -4,8 +4,6 @@
 //! values do not: fine bright detail comes out too dark when they are averaged. Nearly all of that is in luma, so that
 //! chroma stays as coded.
 
-use std::sync::LazyLock;
-
 use fast_image_resize::images::{Image, ImageRef, TypedImage, TypedImageRef};
 use fast_image_resize::pixels::U16;
 use fast_image_resize::{FilterType, PixelType, ResizeAlg, ResizeOptions, Resizer};
@@ -14,6 +12,7 @@ use super::{Chroma, Colour, Reduced, Scale};
 use crate::Error;
 use crate::planes::{Plane, Planes};
 use crate::steps::geometry::{Plan, Size};
+use crate::steps::light::CURVE;
 use crate::steps::scale::Area;
 
 /// In what luma is averaged.
@@ -137,47 +136,14 @@ fn in_bytes(plane: &Plane, size: Size, options: &ResizeOptions) -> Result<Plane,
 
 fn in_light(plane: &Plane, size: Size, options: &ResizeOptions) -> Result<Plane, Error> {
     let curve = &*CURVE;
-    let bright = |sample: &u8| U16::new(curve.light.get(usize::from(*sample)).copied().unwrap_or_default());
+    let bright = |sample: &u8| U16::new(curve.light(*sample));
     let light: Vec<U16> = plane.samples.iter().map(bright).collect();
     let source = TypedImageRef::new(plane.width, plane.height, &light).map_err(|error| failed(&error))?;
     let mut result = TypedImage::<U16>::new(size.width, size.height);
     Resizer::new().resize_typed(&source, &mut result, options).map_err(|error| failed(&error))?;
-    let coded = |light: &U16| curve.coded.get(usize::from(light.0)).copied().unwrap_or_default();
+    let coded = |light: &U16| curve.coded(light.0);
     let samples = result.pixels().iter().map(coded).collect();
     Ok(Plane { width: size.width, height: size.height, samples })
-}
-
-/// The sRGB curve both ways (IEC 61966-2-1).
-struct Curve {
-    light: [u16; 256],
-    coded: Box<[u8; 1 << 16]>,
-}
-
-static CURVE: LazyLock<Curve> = LazyLock::new(|| {
-    let mut curve = Curve { light: [0; 256], coded: Box::new([255; 1 << 16]) };
-    for (coded, light) in (0..=255_u8).zip(&mut curve.light) {
-        *light = whole(linear(f64::from(coded)) * 65_535.0);
-    }
-    // from one border between two values to the next
-    let mut first = 0;
-    for coded in 0..255_u8 {
-        let next = usize::from(whole(linear(f64::from(coded) + 0.5) * 65_535.0));
-        curve.coded.get_mut(first..next).unwrap_or_default().fill(coded);
-        first = next;
-    }
-    curve
-});
-
-/// The light, 0 to 1, of a coded value, 0 to 255.
-fn linear(coded: f64) -> f64 {
-    let coded = coded / 255.0;
-    if coded <= 0.040_45 { coded / 12.92 } else { ((coded + 0.055) / 1.055).powf(2.4) }
-}
-
-fn whole(value: f64) -> u16 {
-    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "clamped to 0..=65535")]
-    let whole = value.round().clamp(0.0, 65_535.0) as u16;
-    whole
 }
 
 /// The plane with its last column and row repeated as far as `part` reaches beyond them.

@@ -200,7 +200,13 @@ fn the_content_decides_the_format() {
 
 #[test]
 fn what_is_no_picture_is_named_and_refused() {
-    for (name, word) in [("broken/empty.jpg", "empty"), ("broken/html-named.jpg", "a text document")] {
+    for (name, word) in [
+        ("broken/empty.jpg", "empty"),
+        ("broken/html-named.jpg", "a text document"),
+        ("modern/photo-irot1.avif", "avif"),
+        ("modern/jxl-animation_distance_1_0.jxl", "jxl"),
+        ("modern/jxl-orientation6_rotate_90_cw.jxl", "jxl"),
+    ] {
         let error = rendered(&fixture(name), "w=10").unwrap_err();
         assert_eq!(error, Error::UnknownFormat { found: word }, "{name}");
         assert!(error.to_string().contains("jpeg, png, gif, webp"), "{error}");

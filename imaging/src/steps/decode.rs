@@ -182,7 +182,9 @@ pub(crate) fn decode<'a>(
         SourceFormat::Bmp => bitmap::bmp(source, header, limits, deadline),
         SourceFormat::Ico => bitmap::ico(source, header, limits, deadline),
         SourceFormat::Svg => svg::decode(source, header, limits, deadline, options.size),
-        _ => Err(Error::UnknownFormat { found: "of a kind without a decoder" }),
+        SourceFormat::Avif | SourceFormat::Heic | SourceFormat::Jxl => {
+            Err(Error::UnknownFormat { found: header.format.as_str() })
+        }
     }
 }
 

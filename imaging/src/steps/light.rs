@@ -224,7 +224,13 @@ mod tests {
         let checker: Vec<u8> = (0..64 * 64).map(|at| if (at + at / 64) % 2 == 0 { 0 } else { 255 }).collect();
         for times in [2, 4, 8, 16] {
             let small = half(&frame(Layout::Grey, 64, checker.clone()), times);
-            assert!(small.pixels.iter().all(|value| value.abs_diff(188) <= 3), "{times}: {:?}", small.pixels);
+            let side = small.width as usize;
+            for (at, value) in small.pixels.iter().enumerate() {
+                // at the border the filter has one side only
+                let is_inside = [at % side, at / side].iter().all(|place| (2..side - 2).contains(place));
+                let bound = if is_inside { 1 } else { 3 };
+                assert!(value.abs_diff(188) <= bound, "{times}, {at}: {value}");
+            }
         }
     }
 

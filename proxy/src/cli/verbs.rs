@@ -7,13 +7,13 @@ use std::{
 };
 
 use http::Method;
-use overfall_config::LoadError;
+use overfall_config::{LoadError, Site};
 use serde_json::{Value, json};
 
 use super::{
     AdminArgs, AdminTarget, DnsVerb, EXIT_CONFIG, ExplainArgs, PurgeArgs, Verb, client::query, image,
 };
-use crate::{demo, server, telemetry};
+use crate::{demo, server, studio::ImageSite, telemetry};
 
 /// Runs one verb.
 pub(super) fn dispatch(verb: Verb) -> ExitCode {
@@ -45,7 +45,19 @@ pub(super) fn dispatch(verb: Verb) -> ExitCode {
 
 fn validate(file: &Path) -> ExitCode {
     match overfall_config::load(file) {
-        Ok(_) => say(&format!("{} is valid", file.display())),
+        Ok(config) => {
+            let images =
+                |site: &Site| Some((site.name.clone(), ImageSite::new(site.images.as_ref()?).err()?));
+            let problems: Vec<_> = config.sites.iter().filter_map(|site| images(site)).collect();
+            for (site, problem) in &problems {
+                complain(&format!("{}: site {site:?}: images: {problem}", file.display()));
+            }
+            if problems.is_empty() {
+                say(&format!("{} is valid", file.display()))
+            } else {
+                ExitCode::from(EXIT_CONFIG)
+            }
+        }
         Err(error) => refuse_config(&error),
     }
 }

@@ -5,12 +5,11 @@ use std::{collections::BTreeMap, sync::Arc};
 use overfall_config::{ImageDialect, ImageFailure, ImageFormat, ImageRules, OtherWidths, Secret as Written};
 use overfall_imaging::{
     dialect::{
-        Dialect, IiifRules, ImgixRules, ImgproxyRules, NextRules, OwnRules, Pair, QueryRules, Rules, Secret,
-        Unknown, WidthPolicy,
+        self, Dialect, IiifRules, ImgixRules, ImgproxyRules, NextRules, OwnRules, Pair, QueryRules, Rules,
+        Secret, Unknown, WidthPolicy,
     },
     limits::Limits,
     negotiate::Offers,
-    transform::Transform,
 };
 
 /// The watermark of URLs that name none.
@@ -39,19 +38,14 @@ impl ImageSite {
     /// Prepares the rules.
     ///
     /// # Errors
-    /// A preset whose options can't be read: its name, and what is wrong.
+    /// Presets that can't be read, or that no dialect would: what is wrong, in words.
     pub fn new(config: &ImageRules) -> Result<Self, String> {
-        for (name, options) in &config.presets {
-            let is_imgproxys = options.contains(':') && !options.contains('=');
-            if !is_imgproxys {
-                let read: Result<Transform, _> = options.parse();
-                read.map_err(|error| format!("preset {name:?}: {error}"))?;
-            }
-        }
+        let rules = rules(config);
+        check_presets(config, &rules)?;
         let widths = if config.widths.is_empty() { HINTED_WIDTHS.to_vec() } else { config.widths.clone() };
         Ok(Self {
-            enabled: config.dialects.iter().copied().map(dialect).collect(),
-            rules: rules(config),
+            enabled: config.dialects.iter().copied().map(style).collect(),
+            rules,
             offers: Offers {
                 avif: config.formats.contains(&ImageFormat::Avif),
                 webp: config.formats.contains(&ImageFormat::Webp),
@@ -85,7 +79,25 @@ impl ImageSite {
     }
 }
 
-const fn dialect(dialect: ImageDialect) -> Dialect {
+/// Reads each preset as a path would bring it.
+fn check_presets(config: &ImageRules, rules: &Rules) -> Result<(), String> {
+    if config.presets.is_empty() {
+        return Ok(());
+    }
+    if !config.dialects.contains(&ImageDialect::Imgproxy) {
+        return Err("\"presets\" are for the dialect \"imgproxy\", which is not in \"dialects\"".to_owned());
+    }
+    let mut unsigned = rules.clone();
+    (unsigned.imgproxy.pairs, unsigned.imgproxy.unsigned) = (Vec::new(), true);
+    for (name, options) in &config.presets {
+        let path = format!("{}unsafe/{options}/plain//a", rules.imgproxy.prefix);
+        dialect::parse(Dialect::Imgproxy, &path, &unsigned)
+            .map_err(|refusal| format!("preset {name:?}: {}", refusal.reason))?;
+    }
+    Ok(())
+}
+
+const fn style(dialect: ImageDialect) -> Dialect {
     match dialect {
         ImageDialect::Cloudflare => Dialect::Cloudflare,
         ImageDialect::Imgproxy => Dialect::Imgproxy,
@@ -164,11 +176,18 @@ mod tests {
 
     #[test]
     fn a_preset_that_cannot_be_read_is_named() {
-        let presets = |options: &str| BTreeMap::from([("card".to_owned(), options.to_owned())]);
-        let rules = |options| ImageRules { presets: presets(options), ..ImageRules::default() };
-        assert!(ImageSite::new(&rules("w=100,fit=cover")).is_ok());
-        assert!(ImageSite::new(&rules("rs:fill:100:100/q:80")).is_ok());
-        let refused = ImageSite::new(&rules("w=0")).unwrap_err();
-        assert!(refused.contains("\"card\"") && refused.contains("width"), "{refused}");
+        let rules = |dialects: &[ImageDialect], options: &str| ImageRules {
+            dialects: dialects.to_vec(),
+            presets: BTreeMap::from([("card".to_owned(), options.to_owned())]),
+            ..ImageRules::default()
+        };
+        let imgproxy = [ImageDialect::Cloudflare, ImageDialect::Imgproxy];
+        assert!(ImageSite::new(&rules(&imgproxy, "rs:fill:100:100/q:80")).is_ok());
+        for options in ["w=100,fit=cover", "w:-1", "wobble:3", "q:80//w:3"] {
+            let refused = ImageSite::new(&rules(&imgproxy, options)).unwrap_err();
+            assert!(refused.contains("\"card\""), "{options}: {refused}");
+        }
+        let unread = ImageSite::new(&rules(&[ImageDialect::Cloudflare], "q:80")).unwrap_err();
+        assert!(unread.contains("imgproxy"), "{unread}");
     }
 }
