@@ -67,11 +67,24 @@ pub(crate) struct Wanted {
 
 impl Wanted {
     /// Everything that there is.
-    #[cfg_attr(not(test), expect(dead_code, reason = "tests compare with it"))]
     pub(crate) const WHOLE: Self = Self {
         luma: Least { width: f64::MAX, height: f64::MAX },
         chroma: Least { width: f64::MAX, height: f64::MAX },
     };
+
+    /// Enough for both.
+    pub(crate) fn and(self, other: Self) -> Self {
+        let larger = |one: Least, other: Least| Least {
+            width: one.width.max(other.width),
+            height: one.height.max(other.height),
+        };
+        Self { luma: larger(self.luma, other.luma), chroma: larger(self.chroma, other.chroma) }
+    }
+
+    /// Whether what is enough for this is enough for `other`.
+    pub(crate) fn covers(self, other: Self) -> bool {
+        self.and(other) == self
+    }
 
     /// Enough for a whole picture, not turned or cropped, of `size` pixels, with `factor` samples of luma, and no fewer
     /// than one of chroma, for each that the result has. 1.0 is the fewest; from 1.7 on a reduction in linear light

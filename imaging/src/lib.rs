@@ -24,6 +24,7 @@ pub mod pipeline;
 mod planes;
 pub mod pool;
 mod search;
+mod share;
 pub mod steps;
 #[cfg(test)]
 mod testing;
@@ -32,4 +33,5 @@ mod xml;
 
 pub use deadline::Deadline;
 pub use error::Error;
+pub use share::Sibling;
 pub use steps::sniff;

@@ -15,6 +15,10 @@ pub struct Metrics {
     pub abandoned: AtomicU64,
     /// Renderings lost to a panic of a codec.
     pub panics: AtomicU64,
+    /// Sources decoded for one rendering or several.
+    pub decodes: AtomicU64,
+    /// Renderings made of what was decoded for another.
+    pub shared_decodes: AtomicU64,
     /// Jobs waiting now.
     pub queue_jobs: AtomicU64,
     /// What the waiting jobs weigh now, in pixels.

@@ -5,6 +5,7 @@
 //! unless a step mixes its colours. The deadline is checked between steps and inside the long ones. Nothing here
 //! blocks on anything but the processor: call it from [`crate::pool`].
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -16,6 +17,7 @@ use crate::frame::Frame;
 use crate::jpeg::Chroma;
 use crate::limits::Limits;
 use crate::negotiate::{self, AcceptClass, Output};
+use crate::share::Sibling;
 use crate::sniff::{self, Header};
 use crate::steps::colour;
 use crate::steps::decode::Wanted;
@@ -54,6 +56,8 @@ pub struct Settings {
     pub mark: Option<Bytes>,
     /// How much time a smaller file is worth.
     pub effort: Patience,
+    /// Renderings of this source that are wanted at the same time.
+    pub sibling: Option<Arc<Sibling>>,
 }
 
 /// How long the one who asked can wait.
@@ -77,6 +81,7 @@ impl Default for Settings {
             limits: Limits::default(),
             mark: None,
             effort: Patience::default(),
+            sibling: None,
         }
     }
 }
@@ -96,6 +101,9 @@ pub struct Rendered {
     pub source_width: u32,
     /// Of the source as seen, after orientation, in pixels.
     pub source_height: u32,
+    /// Samples across that its source was decoded to for a larger rendering; 0 for a source decoded for this one. The same
+    /// transform of the same source gives the same bytes only where this is the same.
+    pub decoded_across: u32,
     /// Whether more time would have made a smaller file.
     pub can_improve: bool,
     /// Where the time went.
@@ -198,6 +206,7 @@ impl Job<'_> {
             sharpens: self.settings.sharpens,
             chroma: if matches!(output, Output::Png | Output::Gif) { Chroma::Full } else { Chroma::Half },
             frames: if progress.is_animated { Wanted::All } else { Wanted::First },
+            sibling: self.settings.sibling.as_deref(),
         };
         let about =
             reading.pictures(&mut |picture, shown_ms, about| progress.take(picture, shown_ms, about))?;
@@ -211,7 +220,8 @@ impl Job<'_> {
             height: size.height,
             source_width: seen.width,
             source_height: seen.height,
-            can_improve,
+            decoded_across: about.decoded_across,
+            can_improve: can_improve || written.is_cheaper,
             timings,
         })
     }
@@ -273,6 +283,7 @@ impl Job<'_> {
             icc: extra.and_then(|extra| extra.icc.as_deref()),
             exif: extra.and_then(|extra| extra.exif.as_deref()),
             deadline: self.deadline,
+            is_cheaper: false,
         }
     }
 }
@@ -344,8 +355,13 @@ impl<'j> Progress<'j> {
 
     fn written(mut self) -> Result<(Written, Size, Timings), Error> {
         let written = match (self.growing.take(), self.still.take()) {
-            (Some(growing), _) => Written { bytes: growing.finish()?, output: self.output },
-            (None, Some(picture)) => self.job.writing(self.output, self.extra.as_ref()).still(&picture)?,
+            (Some(growing), _) => {
+                Written { bytes: growing.finish()?, output: self.output, is_cheaper: false }
+            }
+            (None, Some(picture)) => {
+                let writing = self.job.writing(self.output, self.extra.as_ref());
+                writing.in_time(&picture).still(&picture)?
+            }
             (None, None) => return Err(Error::Undecodable { reason: "it has no frames" }),
         };
         self.timings.encode += self.clock.lap();

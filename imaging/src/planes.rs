@@ -22,3 +22,11 @@ pub(crate) struct Planes {
     /// area, samples centred as in JFIF.
     pub(crate) chroma: Option<[Plane; 2]>,
 }
+
+impl Planes {
+    /// What it takes in memory.
+    pub(crate) fn bytes(&self) -> usize {
+        let chroma = self.chroma.iter().flatten().map(|plane| plane.samples.len());
+        chroma.sum::<usize>() + self.luma.samples.len()
+    }
+}

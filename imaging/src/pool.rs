@@ -16,6 +16,7 @@ use tokio::time::{Instant, timeout_at};
 
 use crate::metrics::Metrics;
 use crate::pipeline::{self, Rendered, Settings};
+use crate::share::{Sibling, Sources};
 use crate::sniff::Header;
 use crate::transform::Transform;
 use crate::{Deadline, Error};
@@ -39,6 +40,7 @@ type Work = Box<dyn FnOnce(&Deadline) -> Outcome + Send>;
 #[derive(Debug)]
 pub struct Pool {
     shared: Arc<Shared>,
+    sources: Sources,
     threads: Mutex<Vec<JoinHandle<()>>>,
 }
 
@@ -89,14 +91,16 @@ impl Pool {
     /// When the system gives no thread.
     pub fn new(threads: usize, queue_megapixels: u64) -> std::io::Result<Self> {
         let threads = threads.max(1);
+        let metrics = Arc::<Metrics>::default();
+        let sources = Sources::new(Arc::clone(&metrics));
         let shared = Arc::new(Shared {
             state: Mutex::default(),
             wake: Condvar::new(),
-            metrics: Arc::default(),
+            metrics,
             threads: u64::try_from(threads).unwrap_or(u64::MAX),
             queue_pixels_max: queue_megapixels.saturating_mul(1_000_000),
         });
-        let pool = Self { shared, threads: Mutex::default() };
+        let pool = Self { shared, sources, threads: Mutex::default() };
         for number in 0..threads {
             let shared = Arc::clone(&pool.shared);
             let thread = std::thread::Builder::new().name(format!("image-{number}"));
@@ -109,6 +113,13 @@ impl Pool {
     #[must_use]
     pub fn metrics(&self) -> &Arc<Metrics> {
         &self.shared.metrics
+    }
+
+    /// Joins those that are going to render the source `key`, so that it is decoded once for all of them. To be called
+    /// before the source is fetched; the result belongs into the settings of that rendering.
+    #[must_use]
+    pub fn join(&self, key: u128, transform: &Transform, is_careful: bool) -> Sibling {
+        self.sources.join(key, transform, is_careful)
     }
 
     /// Renders `source` before `deadline`, queue included. The header is judged here, before queueing. Dropping the future abandons the job: one that waits is skipped, one

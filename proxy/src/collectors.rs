@@ -138,6 +138,8 @@ impl NodeCollector {
             ("disk_dropped", &tiers.disk.dropped),
             ("disk_skipped", &tiers.disk.skipped),
             ("disk_refused", &tiers.disk.refused),
+            ("image_source_decoded", &images.decodes),
+            ("image_source_shared", &images.shared_decodes),
             ("image_rendered", &images.renders),
             ("image_failed", &images.failures),
             ("image_refused", &images.refusals),

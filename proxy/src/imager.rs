@@ -100,6 +100,9 @@ impl Origin for Imager {
     }
 
     async fn fetch(&self, request: &OriginRequest) -> Result<OriginResponse, OriginError> {
+        // before the fetch, so that whoever renders first knows who else waits for it
+        let careful = self.settings.is_careful;
+        let sibling = self.studio.pool.join(self.source.key.hash().0, self.transform(), careful);
         let source = match self.whole(&self.source).await? {
             Ok(source) => source,
             Err(refused) => return self.instead(request, refused).await,
@@ -115,15 +118,19 @@ impl Origin for Imager {
             None => None,
         };
         let etag = self.validator(&source.bytes, mark.as_ref().map(|mark| &mark.bytes));
-        if matches_validator(&request.headers, &etag) {
-            let fields = inherited(&source.headers, &etag, source.is_shared);
+        if let Some(stored) = validated(&request.headers, &etag) {
+            let fields = inherited(&source.headers, stored, source.is_shared);
             let head = ResponseHead { status: StatusCode::NOT_MODIFIED, headers: fields };
             return Ok(OriginResponse { head, body: Body::empty(), provenance: source.provenance });
         }
         if let Some(passed) = self.passed(&source, &etag) {
             return Ok(passed);
         }
-        let settings = Settings { mark: mark.map(|mark| mark.bytes), ..self.settings.clone() };
+        let settings = Settings {
+            mark: mark.map(|mark| mark.bytes),
+            sibling: Some(Arc::new(sibling)),
+            ..self.settings.clone()
+        };
         match self.rendered(&source, settings, request.deadline).await? {
             Ok(rendered) => self.answer(&rendered, source, &etag),
             Err(error) => self.failed(request, source, &etag, &error).await,
@@ -189,7 +196,7 @@ impl Imager {
         if rendered.can_improve && self.settings.effort == Patience::Answering {
             self.studio.can_improve(self.hash);
         }
-        let mut headers = inherited(&source.headers, etag, source.is_shared);
+        let mut headers = inherited(&source.headers, &of_decoding(etag, rendered), source.is_shared);
         headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
         let (content_type, body) = match &self.shape {
             Shape::IiifInfo { id_url, rules } => {
@@ -293,8 +300,20 @@ fn as_it_is(source: &Fetched, format: SourceFormat, etag: &str) -> OriginRespons
     OriginResponse { head, body: Body::Full(source.bytes.clone()), provenance: source.provenance.clone() }
 }
 
-fn matches_validator(headers: &HeaderMap, etag: &str) -> bool {
-    headers.get(header::IF_NONE_MATCH).is_some_and(|value| value.as_bytes() == etag.as_bytes())
+/// The validator of a rendering whose source may have been decoded for a larger one: its bytes differ a little then, and two
+/// nodes must not name both alike.
+fn of_decoding(etag: &str, rendered: &Rendered) -> String {
+    match (rendered.decoded_across, etag.strip_suffix('"')) {
+        (0, _) | (_, None) => etag.to_owned(),
+        (across, Some(open)) => format!("{open}-{across}\""),
+    }
+}
+
+/// The validator that is stored, if it is of the rendering that `etag` names.
+fn validated<'a>(headers: &'a HeaderMap, etag: &str) -> Option<&'a str> {
+    let stored = headers.get(header::IF_NONE_MATCH)?.to_str().ok()?;
+    let rest = stored.strip_prefix(etag.strip_suffix('"')?)?;
+    (rest.starts_with('"') || rest.starts_with('-')).then_some(stored)
 }
 
 /// What a rendering takes over from its source.

@@ -161,6 +161,7 @@ impl Studio {
                 limits,
                 mark: None,
                 effort: Patience::Answering,
+                sibling: None,
             },
             fallback: site.fallback().map(|path| local_source(route, &client.host, path, client)),
             source,

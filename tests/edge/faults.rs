@@ -249,8 +249,10 @@ impl Report {
         let first = self.wrong.iter().take(3).cloned().collect::<Vec<_>>().join("\n");
         assert!(self.wrong.is_empty(), "{} wrong answers: {self}\n{first}", self.wrong.len());
         assert!(self.right * 100 > self.requests * 50, "most answers are right all the same: {self}");
-        assert!(self.hits.len() as u64 * 8 > self.requests, "too few hits to judge: {self}");
-        let bound = if seconds().is_some() { HIT_P99_ALONE } else { HIT_P99_BESIDE_OTHERS };
+        // on a busy machine fetches end later, so that less is stored when it is asked for again
+        let (one_in, bound) =
+            if seconds().is_some() { (8, HIT_P99_ALONE) } else { (50, HIT_P99_BESIDE_OTHERS) };
+        assert!(self.hits.len() as u64 * one_in > self.requests, "too few hits to judge: {self}");
         assert!(self.hit_p99() < bound, "hits wait: {self}");
     }
 }

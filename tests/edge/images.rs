@@ -1,7 +1,10 @@
 //! Images by URL: each rendering is decoded again with another decoder, and its size and content are checked.
 
 use image::{DynamicImage, GenericImageView as _, ImageFormat, imageops::FilterType};
-use overfall_test_support::{Answer, Client, Origin, Reply, Settings, client::Protocol};
+use overfall_test_support::{
+    Answer, Client, DEADLINE, Origin, Reply, Settings, client::Protocol, wait_until,
+};
+use tokio::task::JoinSet;
 
 use crate::{
     Lone, demo, lone,
@@ -183,4 +186,37 @@ async fn a_rendering_is_cached_like_everything_else() {
     let part = client.get_with(&url, &[("range", "bytes=0-1")]).await.expect(206);
     assert_eq!(part.body.as_ref(), b"\xff\xd8", "{part}");
     assert_eq!(origin.count("/p.jpg"), 1);
+}
+
+#[tokio::test]
+async fn eight_widths_of_one_photo_fetch_and_decode_it_once() {
+    let origin = Origin::start().await;
+    let (reply, drip) = Reply::drip();
+    origin.on("/p.jpg", reply.cache_control("max-age=600").with("content-type", JPEG));
+    let lone = studio(&origin).await;
+    let mut widths = JoinSet::new();
+    for step in 1..=8 {
+        let (client, width) = (lone.node.client(), step * 40);
+        let url = lone.node.url(&format!("/cdn-cgi/image/width={width},format=jpeg/p.jpg"));
+        widths.spawn(async move { (width, client.get(&url).await) });
+    }
+    wait_until("seven wait for the source of the first", DEADLINE, async || {
+        let status = lone.node.admin.get("/api/v1/status").await.expect(200).json();
+        (status["nodes"][0]["collapsed"].as_u64() == Some(7)).then_some(())
+    })
+    .await;
+    drip.push(encode(&sample(1200, 900), ImageFormat::Jpeg));
+    drip.end();
+    while let Some(answer) = widths.join_next().await {
+        let (width, answer) = answer.unwrap();
+        let answer = answer.expect(200);
+        assert_eq!(decode(&answer.body).width(), width, "{answer}");
+    }
+    assert_eq!(origin.count("/p.jpg"), 1);
+    let metrics = lone.node.admin.get("/metrics").await.expect(200).text();
+    for (event, count) in [("image_source_decoded", "1"), ("image_source_shared", "7")] {
+        let event = format!("\"{event}\"");
+        let line = metrics.lines().find(|line| line.contains(&event)).unwrap_or_default();
+        assert_eq!(line.split(' ').next_back(), Some(count), "{metrics}");
+    }
 }

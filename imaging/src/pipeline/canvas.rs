@@ -25,6 +25,11 @@ impl Canvas {
         }
     }
 
+    /// Whether something may be transparent.
+    pub(super) fn has_alpha(&self) -> bool {
+        matches!(self, Self::Frame(frame) if frame.layout.has_alpha())
+    }
+
     /// Turned as its source says.
     pub(super) fn oriented(self, orientation: Orientation) -> Result<Self, Error> {
         if orientation == Orientation::NoTransforms {

@@ -46,6 +46,7 @@ fn plain(bytes: Vec<u8>, content_type: &'static str, header: &Header) -> Rendere
         height: header.height,
         source_width: header.width,
         source_height: header.height,
+        decoded_across: 0,
         can_improve: false,
         timings: Timings::default(),
     }

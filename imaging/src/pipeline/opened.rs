@@ -4,22 +4,25 @@
 //! is planned as seen, after orientation, and turned back to how the source is stored, so that the small result is
 //! turned and not the source.
 
+use std::sync::Arc;
+
 use image::metadata::Orientation;
 
 use super::canvas::Canvas;
 use super::wish;
 use crate::frame::Frame;
-use crate::jpeg::{self, Chroma, Least, Light, Part, Wanted};
+use crate::jpeg::{self, Chroma, Least, Light, Part, Reduced, Wanted};
 use crate::limits::Limits;
+use crate::share::{Ask, Content, Sibling};
 use crate::steps::crop::Rect;
-use crate::steps::decode::{self, Decoded, FrameOf, Options};
+use crate::steps::decode::{self, Cicp, Decoded, FrameOf, Options, Still};
 use crate::steps::geometry::Size;
 use crate::steps::plan::{self, Plan};
 use crate::steps::scale::Area;
 use crate::steps::sniff::{Header, SourceFormat, jpeg as marks};
 use crate::steps::trim::{self, Trim as Margins};
 use crate::steps::{colour, light, orient, scale, sharpen, smart};
-use crate::transform::{Fit, Transform, Trim};
+use crate::transform::{Fit, Format, Transform, Trim};
 use crate::{Deadline, Error};
 
 /// Samples of luma for each that the result has, where light is averaged.
@@ -38,6 +41,8 @@ pub(super) struct About {
     pub(super) seen: Option<Size>,
     /// As planned.
     pub(super) canvas: Option<Size>,
+    /// Samples across that it was decoded to, where that was for a larger rendering.
+    pub(super) decoded_across: u32,
 }
 
 /// How a source is read.
@@ -53,6 +58,8 @@ pub(super) struct Reading<'a> {
     /// How much chroma the result is to have.
     pub(super) chroma: Chroma,
     pub(super) frames: decode::Wanted,
+    /// Those that want the same source.
+    pub(super) sibling: Option<&'a Sibling>,
 }
 
 impl Reading<'_> {
@@ -68,7 +75,36 @@ impl Reading<'_> {
             next(picture, 0, &about)?;
             return Ok(about);
         }
-        self.frames(next)
+        match self.sibling.filter(|_| self.header.frames <= 1 && self.header.format != SourceFormat::Svg) {
+            Some(sibling) => self.still(sibling, next),
+            None => self.frames(next),
+        }
+    }
+
+    /// A picture that stands still and may have been decoded for another rendering.
+    fn still(
+        &self,
+        sibling: &Sibling,
+        next: &mut dyn FnMut(Canvas, u32, &About) -> Result<(), Error>,
+    ) -> Result<About, Error> {
+        let decode = |_| {
+            let options = Options { page: self.transform.page.unwrap_or(0), ..Options::default() };
+            let decoded = decode::decode(self.source, self.header, self.limits, self.deadline, &options)?;
+            Ok(Some(Content::Still(Arc::new(decoded.still()?))))
+        };
+        let needed_by = |ask: &Ask| (ask.transform.page == self.transform.page).then_some(Wanted::WHOLE);
+        let found = sibling.decoded(self.source, Wanted::WHOLE, needed_by, decode, self.deadline)?;
+        let Some((Content::Still(still), _)) = found else { return self.frames(next) };
+        let Still { frame, loop_count, orientation, profile, cicp, exif } = &*still;
+        let mut about = About {
+            profile: profile.clone().or_else(|| profile_of(*cicp)),
+            exif: exif.clone(),
+            loop_count: *loop_count,
+            ..About::default()
+        };
+        let place = self.placed(frame, self.orientation(Some(*orientation)), &mut about)?;
+        next(self.taken(&place, frame)?, 0, &about)?;
+        Ok(about)
     }
 
     fn jpeg(&self) -> Result<Option<(Canvas, About)>, Error> {
@@ -77,11 +113,8 @@ impl Reading<'_> {
         let stored = Size { width: self.header.width, height: self.header.height };
         let seen = if orient::turns(orientation) { stored.turned() } else { stored };
         let plan = self.plan(seen)?;
-        let factor = if self.is_careful { CAREFUL_FACTOR } else { 1.0 };
-        let Some(reduced) = jpeg::read(self.source, self.wanted(&plan, orientation, factor), self.deadline)?
-        else {
-            return Ok(None);
-        };
+        let wanted = self.wanted(&plan, orientation, self.is_careful, self.chroma);
+        let Some((reduced, decoded_across)) = self.planes(wanted)? else { return Ok(None) };
         self.deadline.check()?;
         let plan = if plan.search.is_some() {
             let look = smart::reduced(&jpeg::frame_of(reduced.planes.clone(), reduced.colour)?);
@@ -105,12 +138,45 @@ impl Reading<'_> {
             loop_count: 0,
             seen: Some(seen),
             canvas: Some(plan.canvas),
+            decoded_across,
         };
         Ok(Some((picture, about)))
     }
 
+    /// The source with at least the samples that are wanted, and how many there are across if that is for another's sake.
+    fn planes(&self, wanted: Wanted) -> Result<Option<(Reduced, u32)>, Error> {
+        let Some(sibling) = self.sibling else {
+            return Ok(jpeg::read(self.source, wanted, self.deadline)?.map(|reduced| (reduced, 0)));
+        };
+        let read = |wanted| {
+            let reduced = jpeg::read(self.source, wanted, self.deadline)?;
+            Ok(reduced.map(|reduced| Content::Planes(Arc::new(reduced))))
+        };
+        let found = sibling.decoded(self.source, wanted, |ask| self.needed_by(ask), read, self.deadline)?;
+        Ok(found.and_then(|(content, is_more)| match content {
+            Content::Planes(reduced) => {
+                let across = if is_more { reduced.planes.luma.width } else { 0 };
+                Some((Arc::unwrap_or_clone(reduced), across))
+            }
+            Content::Still(_) => None,
+        }))
+    }
+
+    /// What another rendering of this source needs of it.
+    fn needed_by(&self, ask: &Ask) -> Option<Wanted> {
+        let exif = marks::exif(self.source).filter(|_| !ask.transform.ignore_orientation);
+        let orientation = exif.and_then(Orientation::from_exif_chunk).unwrap_or(Orientation::NoTransforms);
+        let stored = Size { width: self.header.width, height: self.header.height };
+        let seen = if orient::turns(orientation) { stored.turned() } else { stored };
+        let plan = bounded(planned(seen, &ask.transform), self.limits).ok()?;
+        let is_full = matches!(ask.transform.format, Format::Png | Format::Gif);
+        let chroma = if is_full { Chroma::Full } else { Chroma::Half };
+        Some(self.wanted(&plan, orientation, ask.is_careful, chroma))
+    }
+
     /// The fewest samples of the stored picture that give the planned part at its size.
-    fn wanted(&self, plan: &Plan, orientation: Orientation, factor: f64) -> Wanted {
+    fn wanted(&self, plan: &Plan, orientation: Orientation, is_careful: bool, chroma: Chroma) -> Wanted {
+        let factor = if is_careful { CAREFUL_FACTOR } else { 1.0 };
         let across = f64::from(plan.scaled.width) / plan.used.width;
         let down = f64::from(plan.scaled.height) / plan.used.height;
         let (across, down) = if orient::turns(orientation) { (down, across) } else { (across, down) };
@@ -118,7 +184,7 @@ impl Reading<'_> {
             width: f64::from(self.header.width) * across,
             height: f64::from(self.header.height) * down,
         };
-        Wanted::for_size(size, factor, self.chroma)
+        Wanted::for_size(size, factor, chroma)
     }
 
     fn frames(&self, next: &mut dyn FnMut(Canvas, u32, &About) -> Result<(), Error>) -> Result<About, Error> {
@@ -127,8 +193,7 @@ impl Reading<'_> {
         let decoded = decode::decode(self.source, self.header, self.limits, self.deadline, &options)?;
         let Decoded { frames, loop_count, orientation, profile, cicp, exif, .. } = decoded;
         let orientation = self.orientation(Some(orientation));
-        let profile =
-            profile.or_else(|| cicp.and_then(|cicp| colour::of_code_points(cicp.primaries, cicp.transfer)));
+        let profile = profile.or_else(|| profile_of(cicp));
         let mut about = About { profile, exif, loop_count, ..About::default() };
         let mut placed: Option<Placed> = None;
         for frame in frames {
@@ -146,13 +211,17 @@ impl Reading<'_> {
                 Some(place) => place,
                 None => placed.insert(self.placed(&frame, orientation, &mut about)?),
             };
-            let mut frame = place.take(frame, self.is_careful)?;
-            if self.sharpens {
-                frame = sharpen::after_reduction(frame, reduction(&place.plan));
-            }
-            next(Canvas::Frame(frame), delay_ms, &about)?;
+            next(self.taken(place, &frame)?, delay_ms, &about)?;
         }
         Ok(about)
+    }
+
+    fn taken(&self, place: &Placed, frame: &Frame) -> Result<Canvas, Error> {
+        let frame = place.take(frame, self.is_careful)?;
+        Ok(Canvas::Frame(match self.sharpens {
+            true => sharpen::after_reduction(frame, reduction(&place.plan)),
+            false => frame,
+        }))
     }
 
     /// Size that a vector picture is drawn at, so that it need not be scaled after it.
@@ -286,6 +355,11 @@ pub(super) fn bounded(plan: Plan, limits: &Limits) -> Result<Plan, Error> {
     Ok(plan)
 }
 
+/// The profile of a colour space that is named by code points.
+fn profile_of(cicp: Option<Cicp>) -> Option<Vec<u8>> {
+    cicp.and_then(|cicp| colour::of_code_points(cicp.primaries, cicp.transfer))
+}
+
 /// How many times smaller a side becomes.
 fn reduction(plan: &Plan) -> f32 {
     let across = plan.used.width / f64::from(plan.scaled.width);
@@ -302,7 +376,7 @@ struct Placed {
 }
 
 impl Placed {
-    fn take(&self, frame: Frame, is_careful: bool) -> Result<Frame, Error> {
+    fn take(&self, frame: &Frame, is_careful: bool) -> Result<Frame, Error> {
         let Plan { source, used, scaled, .. } = self.plan;
         // a vector picture may have been drawn at another size than it names
         let (x, y) = (
@@ -313,9 +387,9 @@ impl Placed {
         let (wide, high) = (f64::from(scaled.width), f64::from(scaled.height));
         let reduces = wide <= area.width && high <= area.height && (wide, high) != (area.width, area.height);
         let frame = if is_careful && reduces {
-            light::scale(&frame, area, scaled)?
+            light::scale(frame, area, scaled)?
         } else {
-            scale::scale(&frame, area, scaled)?
+            scale::scale(frame, area, scaled)?
         };
         orient::orient(frame, self.orientation)
     }
@@ -343,6 +417,7 @@ pub(super) fn glimpse(
         sharpens: false,
         chroma: Chroma::Full,
         frames: decode::Wanted::First,
+        sibling: None,
     };
     let mut found = None;
     let about = reading.pictures(&mut |picture, _, _| {

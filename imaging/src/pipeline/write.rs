@@ -1,5 +1,7 @@
 //! From the finished picture to the bytes of the answer: at a quality, at a likeness, or within a length.
 
+use std::time::Duration;
+
 use super::canvas::Canvas;
 use crate::encode::{self, Effort, Format as File, Picture, Settings as Coding, Subsampling};
 use crate::frame::Frame;
@@ -8,6 +10,7 @@ use crate::limits::Limits;
 use crate::negotiate::Output;
 use crate::search::{self, Candidate, Span, Target};
 use crate::steps::decode;
+use crate::steps::geometry::Size;
 use crate::steps::sniff;
 use crate::transform::{Format, Quality, Transform};
 use crate::{Deadline, Error};
@@ -17,6 +20,9 @@ const FULL_CHROMA_FROM: u8 = 90;
 
 /// The quality of an AVIF where likeness decides and can't be measured: what photos reached 75 points at.
 const AVIF_LOOKS_ALIKE: u8 = 66;
+
+/// What a rendering may take of what its estimate says, on a machine with other work.
+const SLOWER_THAN_ESTIMATED: u32 = 3;
 
 /// How a picture is written.
 pub(super) struct Writing<'a> {
@@ -32,12 +38,16 @@ pub(super) struct Writing<'a> {
     pub(super) icc: Option<&'a [u8]>,
     pub(super) exif: Option<&'a [u8]>,
     pub(super) deadline: &'a Deadline,
+    /// Whether there was no time for a better format.
+    pub(super) is_cheaper: bool,
 }
 
 /// A file and what it is.
 pub(super) struct Written {
     pub(super) bytes: Vec<u8>,
     pub(super) output: Output,
+    /// Whether there was no time for a better format.
+    pub(super) is_cheaper: bool,
 }
 
 impl<'a> Writing<'a> {
@@ -54,7 +64,34 @@ impl<'a> Writing<'a> {
             (Quality::Auto, None) if is_lossy => self.encoded(picture, self.output, AVIF_LOOKS_ALIKE)?,
             _ => self.encoded(picture, self.output, self.quality)?,
         };
-        Ok(Written { bytes, output: self.output })
+        Ok(Written { bytes, output: self.output, is_cheaper: self.is_cheaper })
+    }
+
+    /// With less effort, and in a cheaper format where that is ours to choose, when there is not the time for more: a picture
+    /// that is larger than it could be is better than none.
+    pub(super) fn in_time(self, picture: &Canvas) -> Self {
+        let Some(left) = self.deadline.left() else { return self };
+        let Size { width, height } = picture.size();
+        self.within_time(left, u64::from(width) * u64::from(height), picture.has_alpha())
+    }
+
+    fn within_time(mut self, left: Duration, pixels: u64, has_alpha: bool) -> Self {
+        let is_open = self.transform.format == Format::Auto;
+        loop {
+            let takes = encode::estimate(file(self.output), pixels, &self.coding(self.quality));
+            if takes * SLOWER_THAN_ESTIMATED <= left {
+                return self;
+            }
+            match (self.output, self.effort) {
+                (_, Effort::Best) => self.effort = Effort::Normal,
+                (Output::Avif, _) if is_open => (self.output, self.is_cheaper) = (Output::Webp, true),
+                (_, Effort::Normal) => self.effort = Effort::Fast,
+                (Output::Webp, _) if is_open && !has_alpha => {
+                    (self.output, self.is_cheaper) = (Output::Jpeg, true);
+                }
+                (_, Effort::Fast) => return self,
+            }
+        }
     }
 
     /// Whether files of this format can be read back here, and so be compared.
@@ -107,7 +144,7 @@ impl<'a> Writing<'a> {
             .collect();
         let (output, found) =
             search::best(&mut candidates, target, self.deadline, |frame| reference.likeness(frame))?;
-        Ok(Written { bytes: found.bytes, output })
+        Ok(Written { bytes: found.bytes, output, is_cheaper: false })
     }
 
     fn encoded(&self, picture: &Canvas, output: Output, quality: u8) -> Result<Vec<u8>, Error> {
@@ -160,4 +197,44 @@ pub(super) fn tiny(frame: &Frame, deadline: &Deadline) -> Result<(&'static str, 
     };
     let bytes = encode::encode(Picture::Frame(frame), File::Webp, &coding)?;
     Ok((Output::Webp.content_type(), bytes))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn chosen(format: Format, output: Output, left_ms: u64, has_alpha: bool) -> (Output, Effort, bool) {
+        const PIXELS: u64 = 1_000_000;
+        let transform = Transform { format, ..Transform::default() };
+        let deadline = Deadline::never();
+        let writing = Writing {
+            transform: &transform,
+            output,
+            quality: 80,
+            likeness: 75,
+            effort: Effort::Normal,
+            candidates: &[],
+            icc: None,
+            exif: None,
+            deadline: &deadline,
+            is_cheaper: false,
+        };
+        let Writing { output, effort, is_cheaper, .. } =
+            writing.within_time(Duration::from_millis(left_ms), PIXELS, has_alpha);
+        (output, effort, is_cheaper)
+    }
+
+    #[test]
+    fn near_the_deadline_a_cheaper_format_is_taken_where_it_is_ours_to_choose() {
+        let auto = |left_ms, has_alpha| chosen(Format::Auto, Output::Avif, left_ms, has_alpha);
+        assert_eq!(auto(1_000, false), (Output::Avif, Effort::Normal, false));
+        assert_eq!(auto(500, false), (Output::Webp, Effort::Normal, true));
+        assert_eq!(auto(100, false), (Output::Webp, Effort::Fast, true));
+        assert_eq!(auto(50, false), (Output::Jpeg, Effort::Fast, true));
+        assert_eq!(auto(50, true), (Output::Webp, Effort::Fast, true), "a JPEG has no alpha");
+        assert_eq!(auto(0, false), (Output::Jpeg, Effort::Fast, true), "something is tried in any case");
+        let named = |left_ms| chosen(Format::Avif, Output::Avif, left_ms, false);
+        assert_eq!(named(1_000), (Output::Avif, Effort::Normal, false));
+        assert_eq!(named(0), (Output::Avif, Effort::Fast, false), "a format asked for by name is kept");
+    }
 }

@@ -6,7 +6,7 @@ use std::sync::mpsc;
 use std::time::Duration;
 
 use super::*;
-use crate::testing::fixture;
+use crate::testing::{decoded, difference, fixture, rendered};
 
 fn soon() -> Instant {
     Instant::now() + Duration::from_secs(30)
@@ -20,6 +20,7 @@ fn result() -> Rendered {
         height: 1,
         source_width: 1,
         source_height: 1,
+        decoded_across: 0,
         can_improve: false,
         timings: pipeline::Timings::default(),
     }
@@ -65,6 +66,39 @@ async fn it_renders() {
     reaches(&pool.metrics().busy_threads, 0).await;
     assert_eq!(pool.metrics().renders.load(Relaxed), 1);
     assert_eq!(pool.metrics().queue_pixels.load(Relaxed), 0);
+}
+
+#[tokio::test]
+async fn eight_widths_of_one_photo_are_decoded_once_and_show_the_same() {
+    // a JPEG decoded larger has more of its light averaged as light
+    for (file, format, most) in
+        [("orient/landscape_6.jpg", "jpeg", 8.0), ("png/palette-alpha.png", "png", 0.0)]
+    {
+        let pool = Arc::new(Pool::new(2, 100).unwrap());
+        let source = Bytes::from(fixture(file));
+        let transforms: Vec<Transform> =
+            (1..=8).map(|step| format!("w={},f={format}", step * 40).parse().unwrap()).collect();
+        let join = |transform| Some(Arc::new(pool.join(1, transform, true)));
+        let siblings: Vec<_> = transforms.iter().map(join).collect();
+        let mut tasks = Vec::new();
+        for (transform, sibling) in transforms.iter().cloned().zip(siblings) {
+            let settings = Settings { sibling, quality: 90, ..Settings::default() };
+            let (pool, source) = (Arc::clone(&pool), source.clone());
+            tasks.push(tokio::spawn(async move { pool.render(source, transform, settings, soon()).await }));
+        }
+        for (task, transform) in tasks.into_iter().zip(&transforms) {
+            let outcome = task.await.unwrap();
+            let together = outcome.unwrap();
+            let alone = rendered(&source, &transform.to_string()).unwrap();
+            if transform.width == Some(320) {
+                assert_eq!(together.bytes, alone.bytes, "{file}: the largest is as it would be alone");
+            }
+            let apart = difference(&decoded(&together), &decoded(&alone));
+            assert!(apart <= most, "{file} at {transform}: {apart}");
+        }
+        assert_eq!(pool.metrics().decodes.load(Relaxed), 1, "{file}");
+        assert_eq!(pool.metrics().shared_decodes.load(Relaxed), 7, "{file}");
+    }
 }
 
 #[tokio::test]

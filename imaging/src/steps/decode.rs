@@ -69,7 +69,28 @@ pub(crate) struct Decoded<'a> {
     pub(crate) is_incomplete: bool,
 }
 
+/// A source that stands still, and what is known of it besides.
+#[derive(Debug)]
+pub(crate) struct Still {
+    pub(crate) frame: Frame,
+    pub(crate) loop_count: u32,
+    pub(crate) orientation: Orientation,
+    pub(crate) profile: Option<Vec<u8>>,
+    pub(crate) cicp: Option<Cicp>,
+    pub(crate) exif: Option<Vec<u8>>,
+}
+
 impl Decoded<'_> {
+    /// The first frame with everything else.
+    ///
+    /// # Errors
+    /// As [`decode`].
+    pub(crate) fn still(self) -> Result<Still, Error> {
+        let Self { loop_count, orientation, cicp, .. } = self;
+        let (profile, exif) = (self.profile.clone(), self.exif.clone());
+        Ok(Still { frame: self.first()?, loop_count, orientation, profile, cicp, exif })
+    }
+
     /// The first frame, or the only one.
     ///
     /// # Errors
