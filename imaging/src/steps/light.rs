@@ -164,10 +164,12 @@ impl Blocks {
                 count += 1;
                 let (pixels, _) = row.as_chunks::<N>();
                 let used = pixels.get(self.left as usize..).unwrap_or_default();
-                for (sum, block) in sums.iter_mut().zip(used.chunks(across)) {
-                    for pixel in block {
-                        add(sum, pixel, has_alpha, curve);
-                    }
+                match across {
+                    1 => add_blocks::<N, 1>(&mut sums, used, has_alpha, curve),
+                    2 => add_blocks::<N, 2>(&mut sums, used, has_alpha, curve),
+                    3 => add_blocks::<N, 3>(&mut sums, used, has_alpha, curve),
+                    4 => add_blocks::<N, 4>(&mut sums, used, has_alpha, curve),
+                    _ => add_rest(&mut sums, used, across, has_alpha, curve),
                 }
             }
             let width = (frame.width - self.left.min(frame.width)) as usize;
@@ -176,6 +178,44 @@ impl Blocks {
                 let pixels = count * (width - (index * across).min(width)).min(across) as u64;
                 mean(sum, pixels.max(1), has_alpha, out);
             }
+        }
+    }
+}
+
+/// Adds blocks of `A` pixels. As many as 256 fit into 32 bits.
+fn add_blocks<const N: usize, const A: usize>(
+    sums: &mut [[u64; N]],
+    pixels: &[[u8; N]],
+    has_alpha: bool,
+    curve: &Curve,
+) {
+    let (blocks, rest) = pixels.as_chunks::<A>();
+    for (sum, block) in sums.iter_mut().zip(blocks) {
+        let mut small = [0_u32; N];
+        for pixel in block {
+            let weight = if has_alpha { u32::from(pixel.last().copied().unwrap_or(255)) } else { 1 };
+            for (channel, (small, &value)) in small.iter_mut().zip(pixel).enumerate() {
+                let is_alpha = has_alpha && channel + 1 == N;
+                *small += if is_alpha { weight } else { u32::from(curve.light(value)) * weight };
+            }
+        }
+        for (sum, small) in sum.iter_mut().zip(small) {
+            *sum += u64::from(small);
+        }
+    }
+    add_rest(sums.get_mut(blocks.len()..).unwrap_or_default(), rest, A, has_alpha, curve);
+}
+
+fn add_rest<const N: usize>(
+    sums: &mut [[u64; N]],
+    pixels: &[[u8; N]],
+    across: usize,
+    has_alpha: bool,
+    curve: &Curve,
+) {
+    for (sum, block) in sums.iter_mut().zip(pixels.chunks(across)) {
+        for pixel in block {
+            add(sum, pixel, has_alpha, curve);
         }
     }
 }

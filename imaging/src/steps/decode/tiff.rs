@@ -15,6 +15,8 @@ use crate::limits::Limits;
 use crate::sniff::{Header, jpeg};
 use crate::{Deadline, Error};
 
+mod inflate;
+
 /// Bytes of one value of a directory: a profile, or the places of all strips.
 const VALUE_BYTES_MAX: usize = 16 << 20;
 
@@ -31,8 +33,26 @@ pub(super) fn decode(
     deadline: &Deadline,
     page: u32,
 ) -> Result<Decoded<'static>, Error> {
-    let failed = |error: TiffError| damaged(&error, deadline);
     let bytes_max = usize::try_from(limits.decode_bytes_max).unwrap_or(usize::MAX);
+    let mut decoder = opened(source, header, bytes_max, deadline, page)?;
+    match inflate::plain(&mut decoder, source, bytes_max, deadline)? {
+        Some(plain) => {
+            let decoder = opened(&plain, header, bytes_max, deadline, page)?;
+            decode_page(decoder, &plain, header, deadline)
+        }
+        None => decode_page(decoder, source, header, deadline),
+    }
+}
+
+/// A decoder that stands at the page, whose size is the one that was judged.
+fn opened<'a>(
+    source: &'a [u8],
+    header: &Header,
+    bytes_max: usize,
+    deadline: &'a Deadline,
+    page: u32,
+) -> Result<Decoder<Input<'a>>, Error> {
+    let failed = |error: TiffError| damaged(&error, deadline);
     let mut bounds = Bounds::default();
     bounds.decoding_buffer_size = bytes_max;
     bounds.intermediate_buffer_size = bytes_max;
@@ -42,6 +62,16 @@ pub(super) fn decode(
     if decoder.dimensions().map_err(failed)? != (header.width, header.height) {
         return Err(Error::Undecodable { reason: "it names two different sizes" });
     }
+    Ok(decoder)
+}
+
+fn decode_page(
+    mut decoder: Decoder<Input<'_>>,
+    source: &[u8],
+    header: &Header,
+    deadline: &Deadline,
+) -> Result<Decoded<'static>, Error> {
+    let failed = |error: TiffError| damaged(&error, deadline);
     let colour = decoder.colortype().map_err(failed)?;
     judge_strips(&mut decoder, source).map_err(failed)??;
     let mut result = DecodingResult::U8(Vec::new());

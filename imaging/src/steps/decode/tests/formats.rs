@@ -127,6 +127,36 @@ fn single_bits_are_read_and_white_may_be_zero() {
 }
 
 #[test]
+fn deflated_strips_are_inflated_here() {
+    let pixels: Vec<u8> = (0..105_u8).collect();
+    // horizontal differences (TIFF 6.0 section 14)
+    let mut differences = pixels.clone();
+    for row in differences.chunks_exact_mut(21) {
+        for at in (3..21).rev() {
+            row[at] = row[at].wrapping_sub(row[at - 3]);
+        }
+    }
+    for (predictor, samples) in [(1, &pixels), (2, &differences)] {
+        for compression in [8, 32_946] {
+            let strip = miniz_oxide::deflate::compress_to_vec_zlib(samples, 6);
+            let entries = [(258, 3, 8), (259, 3, compression), (262, 3, 2), (277, 3, 3), (317, 3, predictor)];
+            let frame = decoded(&tiff_by_hand(&entries, &strip), 0).unwrap();
+            assert_eq!((frame.layout, &frame.pixels), (Layout::Rgb, &pixels), "{compression}, {predictor}");
+            let cut = tiff_by_hand(&entries, &strip[..strip.len() / 2]);
+            assert!(decoded(&cut, 0).is_err());
+        }
+    }
+}
+
+#[test]
+fn a_strip_is_inflated_no_further_than_its_page_is_large() {
+    let bomb = miniz_oxide::deflate::compress_to_vec_zlib(&vec![7; 64 << 20], 6);
+    let source = tiff_by_hand(&[(258, 3, 8), (259, 3, 8), (262, 3, 1), (277, 3, 1)], &bomb);
+    let frame = decoded(&source, 0).unwrap();
+    assert_eq!(frame.pixels, [7; 35]);
+}
+
+#[test]
 fn a_jpeg_inside_a_tiff_may_not_be_larger_than_its_page() {
     let bomb = fixture("bombs/jpeg-65500x65500-no-data.jpg");
     let source = tiff_by_hand(&[(258, 3, 8), (259, 3, 7), (262, 3, 6), (277, 3, 3)], &bomb);
