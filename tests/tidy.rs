@@ -47,17 +47,20 @@ const ARROWS: [(&str, &[&str]); 7] = [
     ("tests/support/Cargo.toml", &["overfall-cache", "overfall-config"]),
 ];
 /// Libraries that one crate of ours keeps to itself: how their names begin, whose they are.
-const KEPT: [(&str, &str); 13] = [
+const KEPT: [(&str, &str); 16] = [
     ("aws-sdk-", "cache/Cargo.toml"),
     ("aws-smithy-", "cache/Cargo.toml"),
     ("axum", "proxy/Cargo.toml"),
     ("fast_image_resize", "imaging/Cargo.toml"),
     ("foyer", "cache/Cargo.toml"),
+    ("heifer-", "imaging/Cargo.toml"),
     ("hickory-", "geo-routing/Cargo.toml"),
     ("image", "imaging/Cargo.toml"),
     ("jpeg", "imaging/Cargo.toml"),
+    ("jxl", "imaging/Cargo.toml"),
     ("moxcms", "imaging/Cargo.toml"),
     ("pingora", "proxy/Cargo.toml"),
+    ("rav1d", "imaging/Cargo.toml"),
     ("rcgen", "proxy/Cargo.toml"),
     ("webp", "imaging/Cargo.toml"),
     ("zune-", "imaging/Cargo.toml"),

@@ -3,13 +3,16 @@
 //! Every message may be shown to a stranger: it speaks of the image and its limits, never of libraries, paths or hosts.
 //! What a decoder said in detail goes to the log at debug level instead.
 
+#[cfg(feature = "heic")]
+const ACCEPTED: &str = "jpeg, png, gif, webp, avif, heic, jxl, tiff, bmp, ico and svg";
+#[cfg(not(feature = "heic"))]
+const ACCEPTED: &str = "jpeg, png, gif, webp, avif, jxl, tiff, bmp, ico and svg";
+
 /// The cause of a failed rendering.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Error {
     /// The bytes are not of an accepted format; names and content types are not consulted.
-    #[error(
-        "the source is {found}, which is not accepted; accepted formats are jpeg, png, gif, webp, tiff, bmp, ico and svg"
-    )]
+    #[error("the source is {found}, which is not accepted; accepted formats are {ACCEPTED}")]
     UnknownFormat {
         /// What the bytes look like, from a closed set of words.
         found: &'static str,

@@ -9,6 +9,12 @@ pub(crate) fn fixture(name: &str) -> Vec<u8> {
     std::fs::read(&path).unwrap()
 }
 
+/// A source of the golden tests.
+pub(crate) fn golden(name: &str) -> Vec<u8> {
+    let path = format!("{}/tests/golden/sources/{name}", env!("CARGO_MANIFEST_DIR"));
+    std::fs::read(&path).unwrap()
+}
+
 /// Renders with default limits, for a client without WebP, at quality 90.
 pub(crate) fn rendered(source: &[u8], options: &str) -> Result<Rendered, Error> {
     let transform = options.parse().unwrap();

@@ -200,17 +200,35 @@ fn the_content_decides_the_format() {
 
 #[test]
 fn what_is_no_picture_is_named_and_refused() {
-    for (name, word) in [
-        ("broken/empty.jpg", "empty"),
-        ("broken/html-named.jpg", "a text document"),
-        ("modern/photo-irot1.avif", "avif"),
-        ("modern/jxl-animation_distance_1_0.jxl", "jxl"),
-        ("modern/jxl-orientation6_rotate_90_cw.jxl", "jxl"),
-    ] {
+    for (name, word) in [("broken/empty.jpg", "empty"), ("broken/html-named.jpg", "a text document")] {
         let error = rendered(&fixture(name), "w=10").unwrap_err();
         assert_eq!(error, Error::UnknownFormat { found: word }, "{name}");
         assert!(error.to_string().contains("jpeg, png, gif, webp"), "{error}");
     }
+}
+
+#[test]
+fn modern_files_are_pictures_of_the_right_size_and_way_up() {
+    for (name, size) in [
+        ("modern/photo-irot1.avif", (533, 800)),
+        ("modern/alpha-lossy.webp", (500, 375)),
+        ("modern/alpha-lossless.webp", (200, 150)),
+        ("modern/jxl-animation_distance_1_0.jxl", (60, 105)),
+        ("modern/jxl-orientation6_rotate_90_cw.jxl", (256, 100)),
+    ] {
+        let result = rendered(&fixture(name), "f=png,anim=false").unwrap();
+        assert_eq!((result.width, result.height), size, "{name}");
+        assert_eq!((result.source_width, result.source_height), size, "{name}");
+        decoded(&result);
+    }
+}
+
+#[test]
+fn an_animated_jpeg_xl_goes_on_moving() {
+    let result = rendered(&fixture("modern/jxl-animation_distance_1_0.jxl"), "w=40,f=webp").unwrap();
+    let frames = image::codecs::webp::WebPDecoder::new(std::io::Cursor::new(&result.bytes[..])).unwrap();
+    let frames = image::AnimationDecoder::into_frames(frames).collect_frames().unwrap();
+    assert_eq!(frames.len(), 4);
 }
 
 #[test]

@@ -94,7 +94,7 @@ impl<'a> Writing<'a> {
         }
     }
 
-    /// Whether files of this format can be read back here, and so be compared.
+    /// Whether files of this format are written quickly enough to be tried until one is alike.
     const fn is_measurable(&self) -> bool {
         !matches!(self.output, Output::Avif)
     }

@@ -46,7 +46,6 @@ impl Sides {
 
 /// The part of the picture under `rect`; what lies outside of the picture is left out. When nothing is left the picture
 /// stays whole, since there is no empty one.
-#[cfg_attr(not(test), expect(dead_code, reason = "tests compare with it"))]
 pub(crate) fn crop(frame: Frame, rect: Rect) -> Frame {
     let x = rect.x.min(frame.width);
     let y = rect.y.min(frame.height);

@@ -1,6 +1,6 @@
 //! From source bytes to pixels, 8 bits a channel, as stored: not turned, not converted.
 //!
-//! The decoders are memory-safe Rust; ADR 12 says which and why. Each is held to the size its header was judged by, to the
+//! The decoders are written in Rust; ADR 10 says which and why. Each is held to the size its header was judged by, to the
 //! memory bound and to the deadline. Sixteen-bit channels are rounded to eight. Of an animation the first frame is taken
 //! or, one at a time, all: composed onto the whole canvas, so that only one frame and what later ones build on are in
 //! memory.
@@ -19,9 +19,12 @@ use crate::{Deadline, Error};
 mod bitmap;
 mod compose;
 mod gif;
+mod hdr;
+mod heif;
 mod input;
+mod jxl;
 mod png;
-mod svg;
+pub(crate) mod svg;
 mod tiff;
 mod webp;
 
@@ -203,9 +206,8 @@ pub(crate) fn decode<'a>(
         SourceFormat::Bmp => bitmap::bmp(source, header, limits, deadline),
         SourceFormat::Ico => bitmap::ico(source, header, limits, deadline),
         SourceFormat::Svg => svg::decode(source, header, limits, deadline, options.size),
-        SourceFormat::Avif | SourceFormat::Heic | SourceFormat::Jxl => {
-            Err(Error::UnknownFormat { found: header.format.as_str() })
-        }
+        SourceFormat::Avif | SourceFormat::Heic => heif::decode(source, header, limits, deadline),
+        SourceFormat::Jxl => jxl::decode(source, header, limits, deadline, wanted),
     }
 }
 

@@ -105,6 +105,11 @@ fn every_kind_of_pixels_is_read() {
 }
 
 #[test]
+fn codecs_of_the_day_give_what_their_own_decoders_give() {
+    check(&cases::MODERN);
+}
+
+#[test]
 fn looks_are_as_their_formulas_say() {
     check(&cases::LOOKS);
 }
@@ -122,6 +127,13 @@ fn profiles_give_the_colours_that_lcms_gives() {
             assert!(unconverted.median >= 0.5 || unconverted.most >= 1.5, "{name}: {unconverted:?}");
         }
     }
+}
+
+#[test]
+fn colours_that_are_named_by_numbers_alone_are_converted_too() {
+    let chart = rendered("patches-p3.avif", "f=png").unwrap();
+    let spread = colour::differences(&compare::middles(&chart), &picture("references", "patches-p3-png"));
+    assert!(spread.median < 0.5 && spread.most < 1.5, "{spread:?}");
 }
 
 #[test]

@@ -5,8 +5,12 @@ Nothing here is ours but the arithmetic on the page: Pillow decodes, resamples i
 profiles by lcms; the rest is numpy. A reference is computed in floats and rounded once, at its end. `wrong/NAME--WHAT.png`
 is what a mistake would make of NAME: the test asserts that its bounds tell the two apart.
 
-    python3 -m venv /tmp/golden && /tmp/golden/bin/pip install Pillow==13.0.0 numpy==2.4.6
+    python3 -m venv /tmp/golden
+    /tmp/golden/bin/pip install Pillow==13.0.0 numpy==2.4.6 pillow-heif==1.8.1 imagecodecs==2026.3.6
     /tmp/golden/bin/python imaging/tests/golden/make.py
+
+AVIF, HEIC and JPEG XL are written and read by libavif, libheif and libjxl, which the last two packages bring along.
+With the name of a part, such as `modern`, only that part is made, and what is there stays.
 
 Colours are those of sRGB as stored unless a function says "linear". Made once and committed; encoders of another version
 may give other sources, and then every reference changes with them.
@@ -14,10 +18,13 @@ may give other sources, and then every reference changes with them.
 
 import io
 import shutil
+import sys
 from pathlib import Path
 
+import imagecodecs
 import numpy as np
-from PIL import Image, ImageCms
+import pillow_heif
+from PIL import Image, ImageCms, ImageOps
 
 HERE = Path(__file__).resolve().parent
 FIXTURES = HERE / "../../../tests/fixtures/images"
@@ -350,6 +357,77 @@ def layouts():
     reference("ink-reduced", resampled(plain, (36, 24)))
 
 
+def modern_sources(out):
+    """Pictures by the codecs of the day: depths, chroma, alpha, code points, animation."""
+    big = image(scene(WIDE, HIGH))
+    small = image(scene(*SMALL))
+    veiled = Image.open(out / "veil.png")
+    big.save(out / "scene.avif", quality=92, subsampling="4:2:0", speed=6)
+    small.save(out / "small-444-limited.avif", quality=92, subsampling="4:4:4", speed=6, range="limited")
+    small.save(out / "small-422.avif", quality=92, subsampling="4:2:2", speed=6)
+    small.convert("L").save(out / "small-grey.avif", quality=92, subsampling="4:0:0", speed=6)
+    veiled.save(out / "veil.avif", quality=95, subsampling="4:4:4", speed=6)
+    deep = scene(*SMALL).clip(0, 255) / 255
+    code = lambda bits: (deep * ((1 << bits) - 1) + 0.5).astype(np.uint16)
+    for name, bits, options in [
+        ("small-10.avif", 10, {"pixelformat": "420", "matrix": 1}),
+        ("small-12.avif", 12, {"pixelformat": "444", "matrix": 9}),
+        ("small-lossless.avif", 8, {"pixelformat": "444", "matrix": 0}),
+    ]:
+        samples = code(bits) if bits > 8 else np.asarray(small)
+        level = 100 if bits == 8 else 90
+        options |= {"level": level, "speed": 6, "bitspersample": bits, "primaries": 1, "transfer": 13}
+        (out / name).write_bytes(imagecodecs.avif_encode(samples, **options))
+    # numbers of Display P3, which is said by code points alone
+    chart = np.asarray(Image.open(FIXTURES / "colour/patches-p3.png").convert("RGB"))
+    (out / "patches-p3.avif").write_bytes(
+        imagecodecs.avif_encode(chart, level=100, speed=6, pixelformat="444", primaries=12, transfer=13, matrix=0)
+    )
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    small.transpose(STORED_AS[6]).save(out / "turned.avif", quality=95, subsampling="4:4:4", speed=6, exif=exif)
+    pillow_heif.register_heif_opener()
+    big.save(out / "scene.heic", format="HEIF", quality=92, chroma=420)
+    veiled.save(out / "veil.heic", format="HEIF", quality=95, chroma=444)
+    wide = np.ascontiguousarray(code(16)).tobytes()
+    ten = pillow_heif.from_bytes(mode="RGB;16", size=SMALL, data=wide)
+    ten.save(out / "small-10.heic", quality=92)
+    for name, samples, options in [
+        ("scene", np.asarray(big), {"distance": 1.0}),
+        ("small-lossless", np.asarray(small), {"lossless": True}),
+        ("small-16", code(16), {"lossless": True}),
+        ("small-grey", np.asarray(small.convert("L")), {"distance": 1.0}),
+        ("veil", np.asarray(veiled), {"lossless": True}),
+    ]:
+        (out / f"{name}.jxl").write_bytes(imagecodecs.jpegxl_encode(samples, effort=5, **options))
+
+
+def modern():
+    out = HERE / "sources"
+    modern_sources(out)
+    upright = ImageOps.exif_transpose(Image.open(FIXTURES / "modern/photo-irot1.avif")).convert("RGB")
+    upright = np.asarray(upright).astype(float)
+    reference("irot1", resampled(upright, (100, 150)), upside_down=resampled(upright[::-1, ::-1], (100, 150)))
+    for file in sorted(out.glob("*.avif")) + sorted(out.glob("*.heic")):
+        if file.stem.startswith("patches"):
+            continue
+        if file.suffix == ".avif" and file.stem in ("small-10", "small-12"):
+            # Pillow has libavif drop the lowest bits first
+            read = imagecodecs.avif_decode(file.read_bytes()).astype(float)
+            reference(f"{file.stem}-avif", read * 255 / ((1 << int(file.stem[-2:])) - 1))
+            continue
+        opened = ImageOps.exif_transpose(Image.open(file))
+        kind = {"L": "L", "RGBA": "RGBA"}.get(opened.mode, "RGB")
+        read = np.asarray(opened.convert(kind)).astype(float)
+        reference(f"{file.stem}-{file.suffix[1:]}", read.reshape(*read.shape[:2], -1))
+    for file in sorted(out.glob("*.jxl")):
+        read = imagecodecs.jpegxl_decode(file.read_bytes()).astype(float)
+        if file.stem == "small-16":
+            # written as light, not as numbers of sRGB
+            read = stored(read / 65_535)
+        reference(f"{file.stem}-jxl", read.reshape(*read.shape[:2], -1))
+
+
 def looks():
     small = picture(HERE / "sources/small.png")
     grey = luma(small)
@@ -405,10 +483,13 @@ def patches():
 
 
 def main():
-    for folder in ("sources", "references", "wrong"):
-        shutil.rmtree(HERE / folder, ignore_errors=True)
-    for part in (sources, fits, lights, orientations, layouts, looks, patches):
-        part()
+    parts = (sources, fits, lights, orientations, layouts, modern, looks, patches)
+    if not sys.argv[1:]:
+        for folder in ("sources", "references", "wrong"):
+            shutil.rmtree(HERE / folder, ignore_errors=True)
+    for part in parts:
+        if part.__name__ in (sys.argv[1:] or [part.__name__]):
+            part()
     for folder in ("sources", "references", "wrong"):
         files = list((HERE / folder).iterdir())
         print(f"{folder}: {len(files)} files, {sum(file.stat().st_size for file in files)} bytes")

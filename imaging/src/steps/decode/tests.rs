@@ -6,6 +6,7 @@ use crate::testing::fixture;
 
 mod animations;
 mod formats;
+mod modern;
 mod vectors;
 
 fn first(source: &[u8], header: &Header, limits: &Limits) -> Result<Frame, Error> {

@@ -38,7 +38,6 @@ pub(crate) enum Parts {
 /// The picture to be shown.
 pub(crate) struct Still<'a> {
     pub(crate) container: Container<'a>,
-    #[expect(dead_code, reason = "for who reads the pixels")]
     pub(crate) parts: Parts,
     /// Before it is cut to [`Still::shown`].
     pub(crate) width: u32,
@@ -157,7 +156,6 @@ impl<'a> Still<'a> {
     }
 
     /// The EXIF data, from its TIFF header on.
-    #[expect(dead_code, reason = "for who reads the pixels")]
     pub(crate) fn exif(&self) -> Option<Vec<u8>> {
         let describes = |&item: &u32| {
             self.container.targets(b"cdsc", item).any(|target| target == self.container.primary())

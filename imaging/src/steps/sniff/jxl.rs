@@ -2,6 +2,9 @@
 //!
 //! The codestream begins at once, or lies in a box of its own, or in several. The header is read from the first piece.
 
+use std::io::{self, IoSliceMut, Read};
+
+use ::jxl::api::{Event, JxlBitstreamInput, JxlDecoder, JxlDecoderOptions};
 use image::metadata::Orientation;
 
 use super::isobmff::boxes;
@@ -15,6 +18,12 @@ pub(super) const CONTAINER: &[u8] = b"\0\0\0\x0cJXL \r\n\x87\n";
 
 /// Channels beside the colours that are looked at; level 5 of the format allows four.
 const EXTRA_CHANNELS_MAX: u32 = 16;
+
+/// Frames that are counted; more are beyond any sensible limit.
+const FRAMES_MAX: u32 = 10_000;
+
+/// Bytes that are read to count them; what lies between headers is passed over.
+const HEADERS_BYTES_MAX: usize = 4 << 20;
 
 /// Result, and three channels as 32 bits or twice as 16.
 const DECODE_BYTES_PER_PIXEL: u32 = 16;
@@ -36,11 +45,14 @@ pub(crate) fn basic(source: &[u8]) -> Result<Basic, Error> {
     let codestream = codestream(source).ok_or(CUT_SHORT)?;
     let mut bits = Bits { rest: codestream, at: 0 };
     bits.read(16).ok_or(CUT_SHORT)?;
-    image(&mut bits).ok_or(CUT_SHORT)
+    let mut basic = image(&mut bits).ok_or(CUT_SHORT)?;
+    if basic.is_animated {
+        basic.header.frames = frames(source);
+    }
+    Ok(basic)
 }
 
 /// The EXIF data of a container, from its TIFF header on; compressed boxes are left alone.
-#[expect(dead_code, reason = "for who reads the pixels")]
 pub(crate) fn exif(source: &[u8]) -> Option<Vec<u8>> {
     if !source.starts_with(CONTAINER) {
         return None;
@@ -50,6 +62,49 @@ pub(crate) fn exif(source: &[u8]) -> Option<Vec<u8>> {
     let skip = usize::try_from(reader.u32_be()?).ok()?;
     reader.take(skip)?;
     Some(reader.rest().to_vec())
+}
+
+/// How many pictures an animation has, by the headers of its frames; what is damaged ends it.
+fn frames(source: &[u8]) -> u32 {
+    let mut options = JxlDecoderOptions::default();
+    options.adjust_orientation = false;
+    options.scan_frames_only = true;
+    let mut decoder = JxlDecoder::new(options);
+    let mut input = Headers { rest: source, left: HEADERS_BYTES_MAX };
+    loop {
+        let event = decoder.process(&mut input, None, None);
+        let count = u32::try_from(decoder.scanned_frames().len()).unwrap_or(u32::MAX);
+        let goes_on =
+            matches!(event, Ok(Event::BasicInfo | Event::FrameHeader | Event::FrameComplete { .. }));
+        if !goes_on || count >= FRAMES_MAX {
+            return count.clamp(1, FRAMES_MAX);
+        }
+    }
+}
+
+/// A source of which no more than headers are read.
+struct Headers<'a> {
+    rest: &'a [u8],
+    left: usize,
+}
+
+impl JxlBitstreamInput for Headers<'_> {
+    fn available_bytes(&mut self) -> io::Result<usize> {
+        Ok(self.rest.len().min(self.left))
+    }
+
+    fn read(&mut self, buffers: &mut [IoSliceMut<'_>]) -> io::Result<usize> {
+        let mut allowed = self.rest.get(..self.left).unwrap_or(self.rest);
+        let count = allowed.read_vectored(buffers)?;
+        self.left -= count;
+        self.skip(count)
+    }
+
+    fn skip(&mut self, bytes: usize) -> io::Result<usize> {
+        let count = bytes.min(self.rest.len());
+        self.rest = self.rest.get(count..).unwrap_or_default();
+        Ok(count)
+    }
 }
 
 fn codestream(source: &[u8]) -> Option<&[u8]> {
