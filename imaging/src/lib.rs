@@ -24,6 +24,7 @@ pub mod pipeline;
 mod planes;
 pub mod pool;
 mod search;
+mod simd;
 pub mod steps;
 #[cfg(test)]
 mod testing;
