@@ -23,7 +23,6 @@ mod idct;
 mod progressive;
 mod resize;
 mod sequential;
-mod simd;
 mod walk;
 
 pub(crate) use colour::frame_of;

@@ -25,6 +25,7 @@ mod planes;
 pub mod pool;
 mod search;
 mod share;
+mod simd;
 pub mod steps;
 #[cfg(test)]
 mod testing;

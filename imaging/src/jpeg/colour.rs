@@ -2,11 +2,11 @@
 //!
 //! Chroma of fewer samples is widened linearly between their centres, and narrowed to the mean of four pixels.
 
-use super::simd::widest;
 use super::{Chroma, Colour};
 use crate::Error;
 use crate::frame::{Frame, Layout, buffer_bytes};
 use crate::planes::{Plane, Planes};
+use crate::simd::widest;
 use crate::steps::geometry::Size;
 
 /// The picture in red, green and blue, or grey. Planes that already are red, green and blue only become one.

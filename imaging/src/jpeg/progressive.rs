@@ -15,9 +15,9 @@ use super::frame::{Component, Frame, Next, Part, Reading, Scan};
 use super::huffman::{TO_END, Table};
 use super::idct::{self, Block, Factors, NOWHERE, Side};
 use super::sequential::Output;
-use super::simd::widest;
 use super::walk::{Stretch, Walk};
 use crate::planes::Plane;
+use crate::simd::widest;
 use crate::steps::sniff::jpeg::SCANS_MAX;
 use crate::{Deadline, Error};
 

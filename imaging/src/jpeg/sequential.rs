@@ -8,9 +8,9 @@ use super::bits::{Bits, Feed};
 use super::block::Decoder;
 use super::frame::{Component, Frame, Next, Reading, Scan};
 use super::idct::Side;
-use super::simd::widest;
 use super::walk::{Stretch, Walk};
 use crate::planes::Plane;
+use crate::simd::widest;
 use crate::{Deadline, Error};
 
 /// What damaged parts are filled with.
