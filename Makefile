@@ -2,7 +2,7 @@
 # ARGS go to `overfall demo`: make demo ARGS=--json
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test conformance faults build bench bench-http bench-images clean
+.PHONY: help demo test conformance faults build image-urls bench bench-http bench-images clean
 
 help: ## these lines
 	@sed -n 's/^\([a-z-]*\):.*## /\1|/p' Makefile | while IFS='|' read -r name text; do printf '  make %-12s %s\n' "$$name" "$$text"; done
@@ -18,6 +18,9 @@ conformance: ## the public tests of HTTP caches against a debug build; ARGS: [--
 
 faults: ## a minute of load on the release build for each kind of fault behind the edge
 	OVERFALL_FAULTS_SECONDS=60 cargo nextest run --release --locked --test edge --test-threads 1 --no-capture faults::
+
+image-urls: ## the URLs that image tests ask for, made anew by the services' own clients (npm)
+	@exec tests/dialects/acceptance.sh
 
 build: ## release binary: target/release/overfall
 	cargo build --release --locked

@@ -3,9 +3,11 @@
 //   {"client":"unpic/cloudflare","dialect":"cloudflare","url":"/cdn-cgi/image/…","width":640,"height":480,"type":"image/webp"}
 //
 // url is a request target of the node; width, height and type are those of the answer to a client that accepts anything
-// and names nothing, for a JPEG of 4000 by 3000 pixels at /a/pic.jpg. The same seed gives the same lines.
+// and names nothing. Pictures are a JPEG of 4000 by 3000 pixels at /a/pic.jpg, or those that are given; boxes are at most
+// --box large, and no picture may be smaller than twice that. The same seed gives the same lines.
 //
-//   generate.mjs [--seed N] [--count N] [--client NAME] [--formats jpg,webp,png,avif] [--source PATH --size 4000x3000]
+//   generate.mjs [--seed N] [--count N-OF-EACH-CLIENT] [--client NAME] [--formats jpg,webp,png,avif] [--box WxH]
+//                [--source PATH=WxH]...
 //
 // imgproxy's key and salt are 736563726574 and 68656C6C6F, imgix's token is FOO123bar.
 
@@ -22,13 +24,19 @@ const { values: given } = parseArgs({
     count: { type: "string", default: "200" },
     client: { type: "string" },
     formats: { type: "string", default: "jpg,webp,png,avif" },
-    source: { type: "string", default: "/a/pic.jpg" },
-    size: { type: "string", default: "4000x3000" },
+    box: { type: "string", default: "1600x1200" },
+    source: { type: "string", multiple: true, default: ["/a/pic.jpg=4000x3000"] },
   },
 });
 const folder = execFileSync(join(here, "suite.sh"), { encoding: "utf8" }).trim();
-const source = given.source;
-const [sourceWidth, sourceHeight] = given.size.split("x").map(Number);
+const side = (sides) => sides.split("x").map(Number);
+const [boxWidth, boxHeight] = side(given.box);
+const sources = given.source.map((each) => {
+  const [path, size] = each.split("=");
+  return [path, ...side(size)];
+});
+// of the line that is being made
+let [source, sourceWidth, sourceHeight] = sources[0];
 const formats = given.formats.split(",");
 const secrets = { key: "736563726574", salt: "68656C6C6F", token: "FOO123bar" };
 
@@ -54,7 +62,7 @@ const one = (list) => list[between(0, list.length - 1)];
 const maybe = (value, share = 0.7) => (random() < share ? value : undefined);
 
 const types = { jpg: "image/jpeg", jpeg: "image/jpeg", webp: "image/webp", png: "image/png", avif: "image/avif" };
-const typeOf = (format) => types[format] ?? "image/jpeg";
+const typeOf = (format) => types[format] ?? types[source.split(".").pop()];
 
 // the size of an answer, by what the fit does with the box
 const rounded = (width, height) => [Math.max(1, Math.round(width)), Math.max(1, Math.round(height))];
@@ -70,8 +78,8 @@ function sized(kind, width, height, [wide, high] = [sourceWidth, sourceHeight]) 
 
 const box = () => {
   const both = random() < 0.7;
-  const width = between(16, 1600);
-  return { width, height: both ? between(16, 1200) : undefined };
+  const width = between(16, boxWidth);
+  return { width, height: both ? between(16, boxHeight) : undefined };
 };
 const target = (url) => {
   const parsed = new URL(url, "http://node.example");
@@ -169,15 +177,15 @@ const loaders = {
   supabase: (width, quality) => `${source}?width=${width}&quality=${quality}`,
 };
 const loader = (name) => () => {
-  const width = one(nextWidths);
+  const width = one(nextWidths.filter((width) => width <= sourceWidth));
   const isDefault = name === "default" || name === "deployed";
   const url = loaders[name](width, isDefault ? 75 : between(20, 95));
-  return line(url, sized("inside", width), "image/jpeg");
+  return line(url, sized("inside", width), typeOf());
 };
 const unpicNext = () => {
-  const width = one(nextWidths);
+  const width = one(nextWidths.filter((width) => width <= sourceWidth));
   const url = transformUrl({ url: source, provider: "nextjs", width, quality: 75 }, {}, {});
-  return line(target(url), sized("inside", width), "image/jpeg");
+  return line(target(url), sized("inside", width), typeOf());
 };
 
 const cover = { default: "box", cover: "box", contain: "inside" };
@@ -241,6 +249,7 @@ if (names.length === 0) {
 for (const client of names) {
   const [dialect, make] = clients[client];
   for (let at = 0; at < Number(given.count); at += 1) {
+    if (sources.length > 1) [source, sourceWidth, sourceHeight] = one(sources);
     console.log(JSON.stringify({ client, dialect, ...make() }));
   }
 }

@@ -26,6 +26,7 @@ mod faults;
 mod front;
 mod herd_failing;
 mod hit_and_miss;
+mod image_clients;
 mod image_dialects;
 mod image_refusals;
 mod images;
