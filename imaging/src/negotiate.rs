@@ -227,9 +227,12 @@ fn of_source(format: Format, source: &Header) -> Output {
 /// The formats among which the smallest is looked for.
 #[must_use]
 pub fn candidates(accept: AcceptClass, source: &Header) -> &'static [Output] {
+    // the slowest last, so that near a deadline the others are there
     match (accept, source.has_alpha) {
-        (AcceptClass::Avif | AcceptClass::Webp, true) => &[Output::Webp],
-        (AcceptClass::Avif | AcceptClass::Webp, false) => &[Output::Jpeg, Output::Webp],
+        (AcceptClass::Avif, true) => &[Output::Webp, Output::Avif],
+        (AcceptClass::Avif, false) => &[Output::Jpeg, Output::Webp, Output::Avif],
+        (AcceptClass::Webp, true) => &[Output::Webp],
+        (AcceptClass::Webp, false) => &[Output::Jpeg, Output::Webp],
         (AcceptClass::Plain, true) => &[Output::Png],
         (AcceptClass::Plain, false) => &[Output::Jpeg],
     }

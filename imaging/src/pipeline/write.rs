@@ -18,7 +18,7 @@ use crate::{Deadline, Error};
 /// From this quality on colour has the resolution of luma.
 const FULL_CHROMA_FROM: u8 = 90;
 
-/// The quality of an AVIF where likeness decides and can't be measured: what photos reached 75 points at.
+/// The quality of an AVIF where likeness decides and somebody waits: what photos reached 75 points at.
 const AVIF_LOOKS_ALIKE: u8 = 66;
 
 /// What a rendering may take of what its estimate says, on a machine with other work.
@@ -94,9 +94,9 @@ impl<'a> Writing<'a> {
         }
     }
 
-    /// Whether files of this format are written quickly enough to be tried until one is alike.
+    /// Whether files of this format are written quickly enough to be tried until one is alike. An AVIF is when nobody waits.
     const fn is_measurable(&self) -> bool {
-        !matches!(self.output, Output::Avif)
+        !matches!((self.output, self.effort), (Output::Avif, Effort::Fast | Effort::Normal))
     }
 
     fn within(&self, picture: &Canvas, bytes: u32) -> Result<Vec<u8>, Error> {

@@ -235,13 +235,14 @@ fn add<const N: usize>(sum: &mut [u64; N], pixel: &[u8; N], has_alpha: bool, cur
 
 fn mean<const N: usize>(sum: &[u64; N], pixels: u64, has_alpha: bool, out: &mut [[u8; 2]]) {
     let weight = if has_alpha { sum.last().copied().unwrap_or(0) } else { pixels };
+    // one division for all channels; sums have far fewer than 53 bits
+    let part = if weight == 0 { 0.0 } else { 1.0 / weight as f64 };
     for (channel, (sum, out)) in sum.iter().zip(out).enumerate() {
-        let value = if has_alpha && channel + 1 == N {
-            (sum * 257 + pixels / 2) / pixels
-        } else {
-            (sum + weight / 2).checked_div(weight).unwrap_or(0)
-        };
-        *out = u16::try_from(value).unwrap_or(u16::MAX).to_ne_bytes();
+        let is_alpha = has_alpha && channel + 1 == N;
+        let value = if is_alpha { *sum as f64 * 257.0 / pixels as f64 } else { *sum as f64 * part };
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a mean of 16 bits")]
+        let value = (value + 0.5) as u16;
+        *out = value.to_ne_bytes();
     }
 }
 

@@ -1,0 +1,73 @@
+//! Renderings whose quality, format or length is looked for.
+
+use super::*;
+use crate::likeness::Reference;
+use crate::steps::decode;
+
+const TARGET: u8 = 70;
+
+fn photo() -> Vec<u8> {
+    fixture("orient/landscape_1.jpg")
+}
+
+fn found(options: &str, accept: AcceptClass, effort: Patience) -> Rendered {
+    let settings = Settings { accept, effort, likeness: TARGET, ..Settings::default() };
+    render(&photo(), &options.parse().unwrap(), &settings, &Deadline::never()).unwrap()
+}
+
+/// Points of SSIMULACRA2 beside the same picture without loss.
+fn likeness(rendered: &Rendered, options: &str) -> f64 {
+    let frame = |bytes: &[u8]| {
+        let header = sniff::header(bytes).unwrap();
+        let options = decode::Options::default();
+        let all = decode::decode(bytes, &header, &Limits::default(), &Deadline::never(), &options);
+        all.unwrap().first().unwrap()
+    };
+    let exact = found(&format!("{options},f=png"), AcceptClass::Plain, Patience::Answering);
+    Reference::new(&frame(&exact.bytes)).unwrap().likeness(&frame(&rendered.bytes)).unwrap()
+}
+
+#[test]
+fn automatic_quality_is_the_lowest_that_is_alike() {
+    for (format, effort) in
+        [("jpeg", Patience::Answering), ("webp", Patience::Answering), ("avif", Patience::Improving)]
+    {
+        let automatic = found(&format!("w=160,f={format},q=auto"), AcceptClass::Plain, effort);
+        let reached = likeness(&automatic, "w=160");
+        let bound = f64::from(TARGET);
+        // planes are compared before colour is halved, so that a little is lost between
+        assert!(reached >= bound - 2.0 && reached <= bound + 12.0, "{format}: {reached}");
+        let finest = found(&format!("w=160,f={format},q=95"), AcceptClass::Plain, effort);
+        assert!(automatic.bytes.len() < finest.bytes.len(), "{format}");
+    }
+}
+
+#[test]
+fn the_best_format_is_the_shortest_of_those_that_the_client_takes() {
+    for (accept, formats) in [
+        (AcceptClass::Plain, &["jpeg"][..]),
+        (AcceptClass::Webp, &["jpeg", "webp"]),
+        (AcceptClass::Avif, &["jpeg", "webp", "avif"]),
+    ] {
+        let best = found("w=96,f=best", accept, Patience::Improving);
+        let others: Vec<_> = formats
+            .iter()
+            .map(|format| found(&format!("w=96,f={format},q=auto"), accept, Patience::Improving))
+            .collect();
+        let shortest = others.iter().map(|other| other.bytes.len()).min().unwrap();
+        assert_eq!(best.bytes.len(), shortest, "{accept:?}");
+        assert!(formats.iter().any(|format| best.content_type == format!("image/{format}")), "{accept:?}");
+    }
+}
+
+#[test]
+fn a_file_is_no_longer_than_asked_for() {
+    for format in ["jpeg", "webp"] {
+        let free = found(&format!("w=160,f={format}"), AcceptClass::Plain, Patience::Answering);
+        let bytes_max = free.bytes.len() / 2;
+        let bound = format!("w=160,f={format},max-bytes={bytes_max}");
+        let bound = found(&bound, AcceptClass::Plain, Patience::Answering);
+        let length = bound.bytes.len();
+        assert!(length <= bytes_max && length * 2 > bytes_max, "{format}: {length} of {bytes_max}");
+    }
+}
