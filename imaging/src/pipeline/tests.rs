@@ -5,6 +5,8 @@ use image::codecs::jpeg::JpegEncoder;
 use super::*;
 use crate::testing::{decoded, difference, fixture, pixels, png_claiming, rendered};
 
+mod webp;
+
 #[test]
 fn all_orientations_look_the_same() {
     let upright = pixels("orient/landscape_1.jpg", "w=90");
