@@ -12,6 +12,8 @@ pub(crate) mod png;
 pub(crate) mod webp;
 mod ycc;
 
+pub(crate) use ycc::Range;
+
 use std::time::Duration;
 
 use crate::frame::Frame;

@@ -10,6 +10,7 @@
 //! Refused: files without an end marker or with more than a hundred scans. Data damaged inside gives a picture
 //! whose damaged part is grey, as browsers show it.
 
+use crate::encode::Range;
 use crate::planes::{Plane, Planes};
 use crate::steps::geometry::Size;
 use crate::{Deadline, Error};
@@ -25,7 +26,7 @@ mod resize;
 mod sequential;
 mod walk;
 
-pub(crate) use colour::frame_of;
+pub(crate) use colour::{frame_in, frame_of};
 pub(crate) use resize::{Light, Part, resize};
 
 use frame::{Next, Reading};
@@ -129,6 +130,8 @@ impl Scale {
 pub(crate) struct Reduced {
     pub(crate) planes: Planes,
     pub(crate) colour: Colour,
+    /// Of luma and chroma.
+    pub(crate) range: Range,
     /// The size of the source, in pixels as stored.
     pub(crate) full: Size,
     pub(crate) luma_scale: Scale,
@@ -172,6 +175,7 @@ pub(crate) fn read(source: &[u8], wanted: Wanted, deadline: &Deadline) -> Result
     Ok(Some(Reduced {
         planes: Planes { luma, chroma },
         colour,
+        range: Range::Full,
         full: Size { width: frame.width, height: frame.height },
         luma_scale: scale(0),
         chroma_scale: scale(1),

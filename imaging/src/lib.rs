@@ -30,6 +30,7 @@ pub mod steps;
 #[cfg(test)]
 mod testing;
 pub mod transform;
+mod vp8;
 mod xml;
 
 pub use deadline::Deadline;

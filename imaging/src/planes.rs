@@ -1,6 +1,7 @@
 //! A picture as its luma and its two chroma planes, the way JPEG, WebP and AVIF hold it.
 //!
-//! BT.601 with full range (JFIF section "Conversion to and from RGB"), 8 bits a sample, no alpha, rows without padding.
+//! BT.601 with full range (JFIF section "Conversion to and from RGB") unless another is named, 8 bits a sample, no alpha, rows
+//! without padding.
 
 /// One channel of a picture.
 #[derive(Debug, Clone, PartialEq, Eq)]

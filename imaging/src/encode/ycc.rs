@@ -43,26 +43,45 @@ impl Range {
 
     /// Luma of full range in this one.
     pub(crate) fn luma(self, samples: &[u8]) -> Vec<u8> {
-        self.mapped(samples, 219, 0, 16)
+        match self {
+            Self::Full => samples.to_vec(),
+            Self::Limited => mapped(samples, (0, 255), (16, 219)),
+        }
     }
 
     /// Chroma of full range in this one.
     pub(crate) fn chroma(self, samples: &[u8]) -> Vec<u8> {
-        self.mapped(samples, 224, 128, 128)
+        match self {
+            Self::Full => samples.to_vec(),
+            Self::Limited => mapped(samples, (128, 255), (128, 224)),
+        }
     }
 
-    /// Distances from `from` scaled to `steps` of 255, around `to`.
-    fn mapped(self, samples: &[u8], steps: i32, from: i32, to: i32) -> Vec<u8> {
-        if self == Self::Full {
-            return samples.to_vec();
+    /// Luma of this range in full range; what is darker than black or lighter than white is lost.
+    pub(crate) fn luma_in_full(self, samples: Vec<u8>) -> Vec<u8> {
+        match self {
+            Self::Full => samples,
+            Self::Limited => mapped(&samples, (16, 219), (0, 255)),
         }
-        let mut table = [0; 256];
-        for (value, entry) in (0..).zip(&mut table) {
-            let scaled = ((value - from) * steps * 2 + 255).div_euclid(510) + to;
-            *entry = u8::try_from(scaled).unwrap_or(u8::MAX);
-        }
-        samples.iter().map(|sample| table.get(usize::from(*sample)).copied().unwrap_or(0)).collect()
     }
+
+    /// Chroma of this range in full range.
+    pub(crate) fn chroma_in_full(self, samples: Vec<u8>) -> Vec<u8> {
+        match self {
+            Self::Full => samples,
+            Self::Limited => mapped(&samples, (128, 224), (128, 255)),
+        }
+    }
+}
+
+/// Distances from a middle, scaled to other steps around another.
+fn mapped(samples: &[u8], (from, steps): (i32, i32), (to, other_steps): (i32, i32)) -> Vec<u8> {
+    let mut table = [0; 256];
+    for (value, entry) in (0..).zip(&mut table) {
+        let scaled = ((value - from) * other_steps * 2 + steps).div_euclid(steps * 2) + to;
+        *entry = u8::try_from(scaled.clamp(0, 255)).unwrap_or_default();
+    }
+    samples.iter().map(|sample| table.get(usize::from(*sample)).copied().unwrap_or(0)).collect()
 }
 
 /// Planes with chroma of half the size, rounded up, none for grey; alpha is left aside. Where transparency varies within four

@@ -1,9 +1,10 @@
-//! Between planes and pixels: BT.601 over the full range, as JFIF has it.
+//! Between planes and pixels: BT.601 over the full range, as JFIF has it, or the limited one of WebP.
 //!
 //! Chroma of fewer samples is widened linearly between their centres, and narrowed to the mean of four pixels.
 
 use super::{Chroma, Colour};
 use crate::Error;
+use crate::encode::Range;
 use crate::frame::{Frame, Layout, buffer_bytes};
 use crate::planes::{Plane, Planes};
 use crate::simd::widest;
@@ -14,10 +15,20 @@ use crate::steps::geometry::Size;
 /// # Errors
 /// `TooManyPixels` when it does not fit the address space.
 pub(crate) fn frame_of(planes: Planes, colour: Colour) -> Result<Frame, Error> {
+    frame_in(planes, colour, Range::Full)
+}
+
+/// The same for planes of any range.
+///
+/// # Errors
+/// As [`frame_of`].
+pub(crate) fn frame_in(planes: Planes, colour: Colour, range: Range) -> Result<Frame, Error> {
+    let recipe = recipe(range);
     let Planes { luma, chroma } = planes;
     let (width, height) = (luma.width, luma.height);
     let Some([blue, red]) = chroma else {
-        return Ok(Frame { width, height, layout: Layout::Grey, pixels: luma.samples });
+        let pixels = range.luma_in_full(luma.samples);
+        return Ok(Frame { width, height, layout: Layout::Grey, pixels });
     };
     let mut pixels = vec![0; buffer_bytes(width, height, Layout::Rgb)?];
     let across = width.max(1) as usize;
@@ -28,7 +39,7 @@ pub(crate) fn frame_of(planes: Planes, colour: Colour) -> Result<Frame, Error> {
             let (blue, red) = (blues.row(index), reds.row(index));
             match colour {
                 Colour::Rgb => interleave(pixels, luma, blue, red),
-                Colour::Grey | Colour::Ycc => mix(pixels, luma, blue, red),
+                Colour::Grey | Colour::Ycc => mix(pixels, luma, blue, red, recipe),
             }
         });
     }
@@ -44,16 +55,48 @@ fn interleave(pixels: &mut [u8], red: &[u8], green: &[u8], blue: &[u8]) {
     }
 }
 
+/// What makes red, green and blue of luma and chroma, with 16 fraction bits.
+#[derive(Debug, Clone, Copy)]
+struct Recipe {
+    black: i32,
+    luma: i32,
+    blue_to_blue: i32,
+    blue_to_green: i32,
+    red_to_green: i32,
+    red_to_red: i32,
+}
+
+fn recipe(range: Range) -> Recipe {
+    match range {
+        Range::Full => Recipe {
+            black: 0,
+            luma: 65_536,
+            blue_to_blue: 116_130,
+            blue_to_green: 22_554,
+            red_to_green: 46_802,
+            red_to_red: 91_881,
+        },
+        Range::Limited => Recipe {
+            black: 16,
+            luma: 76_309,
+            blue_to_blue: 132_201,
+            blue_to_green: 25_675,
+            red_to_green: 53_279,
+            red_to_red: 104_597,
+        },
+    }
+}
+
 #[inline(always)]
-fn mix(pixels: &mut [u8], luma: &[u8], blue: &[u8], red: &[u8]) {
+fn mix(pixels: &mut [u8], luma: &[u8], blue: &[u8], red: &[u8], recipe: Recipe) {
     for (((pixel, luma), blue), red) in pixels.as_chunks_mut::<3>().0.iter_mut().zip(luma).zip(blue).zip(red)
     {
-        let luma = (i32::from(*luma) << 16) + (1 << 15);
+        let luma = (i32::from(*luma) - recipe.black) * recipe.luma + (1 << 15);
         let (blue, red) = (i32::from(*blue) - 128, i32::from(*red) - 128);
         *pixel = [
-            byte((luma + 91_881 * red) >> 16),
-            byte((luma - 22_554 * blue - 46_802 * red) >> 16),
-            byte((luma + 116_130 * blue) >> 16),
+            byte((luma + recipe.red_to_red * red) >> 16),
+            byte((luma - recipe.blue_to_green * blue - recipe.red_to_green * red) >> 16),
+            byte((luma + recipe.blue_to_blue * blue) >> 16),
         ];
     }
 }

@@ -10,9 +10,11 @@ use fast_image_resize::{FilterType, PixelType, ResizeAlg, ResizeOptions, Resizer
 
 use super::{Chroma, Colour, Reduced, Scale};
 use crate::Error;
+use crate::encode::Range;
+use crate::frame::{Frame, Layout};
 use crate::planes::{Plane, Planes};
 use crate::steps::geometry::{Plan, Size};
-use crate::steps::light::CURVE;
+use crate::steps::light::{self, CURVE};
 use crate::steps::scale::Area;
 
 /// In what luma is averaged.
@@ -53,8 +55,8 @@ impl Part {
     }
 }
 
-/// The part of a picture at a size of `size` pixels, with as much chroma as is asked for. Planes of red, green and blue
-/// all get the full size.
+/// The part of a picture at a size of `size` pixels, with as much chroma as is asked for, in full range. Planes of red, green
+/// and blue all get the full size.
 ///
 /// # Errors
 /// `Unencodable` when the resizer objects, which sizes that passed the limits do not bring about.
@@ -69,7 +71,14 @@ pub(crate) fn resize(
         Colour::Rgb => (Chroma::Full, light),
         Colour::Grey | Colour::Ycc => (chroma, Light::Coded),
     };
-    let luma = resized(reduced.planes.luma, part.scaled(reduced.luma_scale), size, light)?;
+    let range = reduced.range;
+    let plane = reduced.planes.luma;
+    let luma = match range {
+        Range::Limited if light == Light::Linear => limited(plane, part.scaled(reduced.luma_scale), size)?,
+        _ => in_full(resized(plane, part.scaled(reduced.luma_scale), size, light)?, |luma| {
+            range.luma_in_full(luma)
+        }),
+    };
     let Some([blue, red]) = reduced.planes.chroma else { return Ok(Planes { luma, chroma: None }) };
     let chroma_size = chroma.of(size);
     // where a side is odd the last sample of chroma stands for pixels beyond it too
@@ -83,9 +92,31 @@ pub(crate) fn resize(
         ..part
     };
     let part = part.scaled(reduced.chroma_scale);
-    let blue = resized(blue, part, chroma_size, chroma_light)?;
-    let red = resized(red, part, chroma_size, chroma_light)?;
-    Ok(Planes { luma, chroma: Some([blue, red]) })
+    let chroma = |plane| {
+        let plane = resized(plane, part, chroma_size, chroma_light)?;
+        Ok(in_full(plane, |chroma| range.chroma_in_full(chroma)))
+    };
+    Ok(Planes { luma, chroma: Some([chroma(blue)?, chroma(red)?]) })
+}
+
+fn in_full(plane: Plane, map: impl Fn(Vec<u8>) -> Vec<u8>) -> Plane {
+    Plane { samples: map(plane.samples), ..plane }
+}
+
+/// A part of luma in the limited range, averaged in light where it becomes smaller; the result has the full range. The plane
+/// is a whole picture's, so that blocks are averaged first.
+fn limited(plane: Plane, part: Part, size: Size) -> Result<Plane, Error> {
+    let reduces = f64::from(size.width) <= part.width && f64::from(size.height) <= part.height;
+    let is_same = (plane.width, plane.height) == (size.width, size.height);
+    if !reduces || is_same {
+        let plane = resized(plane, part, size, Light::Coded)?;
+        return Ok(in_full(plane, |luma| Range::Limited.luma_in_full(luma)));
+    }
+    let Plane { width, height, samples } = plane;
+    let frame = Frame { width, height, layout: Layout::Grey, pixels: samples };
+    let area = Area { x: part.left, y: part.top, width: part.width, height: part.height };
+    let Frame { width, height, pixels, .. } = light::grey(&frame, area, size, Range::Limited)?;
+    Ok(Plane { width, height, samples: pixels })
 }
 
 /// A part of a plane, in its samples, at another size.

@@ -1,6 +1,6 @@
 //! From source bytes to the used part of the picture at its size, upright.
 //!
-//! A JPEG is read no larger than it is needed and stays in planes; everything else comes as frames, one at a time. What is used
+//! A JPEG is read no larger than it is needed and stays in planes, as does a lossy WebP; everything else comes as frames, one at a time. What is used
 //! is planned as seen, after orientation, and turned back to how the source is stored, so that the small result is
 //! turned and not the source.
 
@@ -10,8 +10,9 @@ use image::metadata::Orientation;
 
 use super::canvas::Canvas;
 use super::wish;
+use crate::encode::Range;
 use crate::frame::Frame;
-use crate::jpeg::{self, Chroma, Least, Light, Part, Reduced, Wanted};
+use crate::jpeg::{self, Chroma, Least, Light, Part, Reduced, Scale, Wanted};
 use crate::limits::Limits;
 use crate::share::{Ask, Content, Sibling};
 use crate::steps::crop::Rect;
@@ -19,11 +20,11 @@ use crate::steps::decode::{self, Cicp, Decoded, FrameOf, Options, Still};
 use crate::steps::geometry::Size;
 use crate::steps::plan::{self, Plan};
 use crate::steps::scale::Area;
-use crate::steps::sniff::{Header, SourceFormat, jpeg as marks};
+use crate::steps::sniff::{Header, SourceFormat, jpeg as marks, webp as chunks};
 use crate::steps::trim::{self, Trim as Margins};
 use crate::steps::{colour, light, orient, scale, sharpen, smart};
 use crate::transform::{Fit, Format, Transform, Trim};
-use crate::{Deadline, Error};
+use crate::{Deadline, Error, vp8};
 
 /// Samples of luma for each that the result has, where light is averaged.
 const CAREFUL_FACTOR: f64 = 1.7;
@@ -68,10 +69,13 @@ impl Reading<'_> {
         &self,
         next: &mut dyn FnMut(Canvas, u32, &About) -> Result<(), Error>,
     ) -> Result<About, Error> {
-        if self.header.format == SourceFormat::Jpeg
-            && !self.looks_for_margins()
-            && let Some((picture, about)) = self.jpeg()?
-        {
+        let in_planes = match self.header.format {
+            _ if self.looks_for_margins() => None,
+            SourceFormat::Jpeg => self.jpeg()?,
+            SourceFormat::Webp => self.webp()?,
+            _ => None,
+        };
+        if let Some((picture, about)) = in_planes {
             next(picture, 0, &about)?;
             return Ok(about);
         }
@@ -109,15 +113,57 @@ impl Reading<'_> {
 
     fn jpeg(&self) -> Result<Option<(Canvas, About)>, Error> {
         let exif = marks::exif(self.source);
+        let (orientation, plan) = self.upright(exif)?;
+        let wanted = self.wanted(&plan, orientation, self.is_careful, self.chroma);
+        let read = |wanted| jpeg::read(self.source, wanted, self.deadline);
+        let Some((reduced, decoded_across)) = self.planes(wanted, |ask| self.needed_by(ask), read)? else {
+            return Ok(None);
+        };
+        let profile = marks::icc_profile(self.source);
+        let (picture, about) = self.of_planes(reduced, plan, orientation, exif, profile)?;
+        Ok(Some((picture, About { decoded_across, ..about })))
+    }
+
+    /// A lossy picture without alpha; none for others.
+    fn webp(&self) -> Result<Option<(Canvas, About)>, Error> {
+        let Some(lossy) = chunks::lossy(self.source, self.header) else { return Ok(None) };
+        let (orientation, plan) = self.upright(lossy.exif)?;
+        let read = |_| {
+            Ok(Some(Reduced {
+                planes: vp8::read(lossy.frame, self.deadline)?,
+                colour: jpeg::Colour::Ycc,
+                range: Range::Limited,
+                full: Size { width: self.header.width, height: self.header.height },
+                luma_scale: Scale::WHOLE,
+                chroma_scale: Scale { across: 0.5, down: 0.5 },
+            }))
+        };
+        let found = self.planes(Wanted::WHOLE, |_| Some(Wanted::WHOLE), read)?;
+        let Some((reduced, _)) = found else { return Ok(None) };
+        let profile = lossy.profile.filter(|profile| profile.len() <= decode::PROFILE_BYTES_MAX);
+        self.of_planes(reduced, plan, orientation, lossy.exif, profile.map(<[u8]>::to_vec)).map(Some)
+    }
+
+    /// How the source is turned, and what is used of it then.
+    fn upright(&self, exif: Option<&[u8]>) -> Result<(Orientation, Plan), Error> {
         let orientation = self.orientation(exif.and_then(Orientation::from_exif_chunk));
         let stored = Size { width: self.header.width, height: self.header.height };
         let seen = if orient::turns(orientation) { stored.turned() } else { stored };
-        let plan = self.plan(seen)?;
-        let wanted = self.wanted(&plan, orientation, self.is_careful, self.chroma);
-        let Some((reduced, decoded_across)) = self.planes(wanted)? else { return Ok(None) };
+        Ok((orientation, self.plan(seen)?))
+    }
+
+    fn of_planes(
+        &self,
+        reduced: Reduced,
+        plan: Plan,
+        orientation: Orientation,
+        exif: Option<&[u8]>,
+        profile: Option<Vec<u8>>,
+    ) -> Result<(Canvas, About), Error> {
         self.deadline.check()?;
         let plan = if plan.search.is_some() {
-            let look = smart::reduced(&jpeg::frame_of(reduced.planes.clone(), reduced.colour)?);
+            let planes = reduced.planes.clone();
+            let look = smart::reduced(&jpeg::frame_in(planes, reduced.colour, reduced.range)?);
             let look = look.map(|look| orient::orient(look, orientation)).transpose()?;
             plan.decided(look.as_ref())
         } else {
@@ -133,26 +179,28 @@ impl Reading<'_> {
         }
         let picture = Canvas::Planes(planes, colour).oriented(orientation)?;
         let about = About {
-            profile: marks::icc_profile(self.source),
+            profile,
             exif: exif.map(<[u8]>::to_vec),
             loop_count: 0,
-            seen: Some(seen),
+            seen: Some(plan.source),
             canvas: Some(plan.canvas),
-            decoded_across,
+            decoded_across: 0,
         };
-        Ok(Some((picture, about)))
+        Ok((picture, about))
     }
 
     /// The source with at least the samples that are wanted, and how many there are across if that is for another's sake.
-    fn planes(&self, wanted: Wanted) -> Result<Option<(Reduced, u32)>, Error> {
+    fn planes(
+        &self,
+        wanted: Wanted,
+        needed_by: impl Fn(&Ask) -> Option<Wanted>,
+        read: impl FnOnce(Wanted) -> Result<Option<Reduced>, Error>,
+    ) -> Result<Option<(Reduced, u32)>, Error> {
         let Some(sibling) = self.sibling else {
-            return Ok(jpeg::read(self.source, wanted, self.deadline)?.map(|reduced| (reduced, 0)));
+            return Ok(read(wanted)?.map(|reduced| (reduced, 0)));
         };
-        let read = |wanted| {
-            let reduced = jpeg::read(self.source, wanted, self.deadline)?;
-            Ok(reduced.map(|reduced| Content::Planes(Arc::new(reduced))))
-        };
-        let found = sibling.decoded(self.source, wanted, |ask| self.needed_by(ask), read, self.deadline)?;
+        let read = |wanted| Ok(read(wanted)?.map(|reduced| Content::Planes(Arc::new(reduced))));
+        let found = sibling.decoded(self.source, wanted, needed_by, read, self.deadline)?;
         Ok(found.and_then(|(content, is_more)| match content {
             Content::Planes(reduced) => {
                 let across = if is_more { reduced.planes.luma.width } else { 0 };

@@ -6,6 +6,7 @@ use super::*;
 use crate::testing::{decoded, difference, fixture, pixels, png_claiming, rendered};
 
 mod searches;
+mod webp;
 
 #[test]
 fn all_orientations_look_the_same() {

@@ -20,6 +20,7 @@ fn planes(side: u32) -> Content {
     Content::Planes(Arc::new(Reduced {
         planes: Planes { luma, chroma: None },
         colour: crate::jpeg::Colour::Grey,
+        range: crate::encode::Range::Full,
         full: Size { width: side, height: side },
         luma_scale: scale,
         chroma_scale: scale,

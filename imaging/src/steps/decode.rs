@@ -29,7 +29,7 @@ mod tiff;
 mod webp;
 
 /// Largest colour profile that is honoured, in bytes; press profiles have 0.5 to 2 MiB.
-const PROFILE_BYTES_MAX: usize = 4 << 20;
+pub(crate) const PROFILE_BYTES_MAX: usize = 4 << 20;
 
 /// What to take of a source.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

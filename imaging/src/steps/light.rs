@@ -12,6 +12,7 @@ use fast_image_resize::{FilterType, PixelType, ResizeAlg, ResizeOptions, Resizer
 use super::geometry::Size;
 use super::scale::Area;
 use crate::Error;
+use crate::encode::Range;
 use crate::frame::{Frame, Layout, buffer_bytes};
 
 /// How many times the wanted size is left for the filter.
@@ -21,14 +22,20 @@ const LEFT_FOR_FILTER: f64 = 2.0;
 pub(crate) struct Curve {
     /// Light, 0 to 65 535, of a coded value.
     light: [u16; 256],
+    /// The same of luma in the limited range.
+    limited: [u16; 256],
     coded: Box<[u8; 1 << 16]>,
 }
 
 /// Computed once.
 pub(crate) static CURVE: LazyLock<Curve> = LazyLock::new(|| {
-    let mut curve = Curve { light: [0; 256], coded: Box::new([255; 1 << 16]) };
+    let mut curve = Curve { light: [0; 256], limited: [0; 256], coded: Box::new([255; 1 << 16]) };
     for (coded, light) in (0..=255_u8).zip(&mut curve.light) {
         *light = whole(linear(f64::from(coded)) * 65_535.0);
+    }
+    for (coded, light) in (0..=255_u8).zip(&mut curve.limited) {
+        let coded = (f64::from(coded) - 16.0) / 219.0 * 255.0;
+        *light = whole(linear(coded.clamp(0.0, 255.0)) * 65_535.0);
     }
     // from one border between two values to the next
     let mut first = 0;
@@ -47,7 +54,15 @@ impl Curve {
         self.light.get(usize::from(coded)).copied().unwrap_or_default()
     }
 
-    /// The nearest coded value.
+    /// Light, 0 to 65 535, of all coded values of luma.
+    pub(crate) fn lights(&self, range: Range) -> &[u16; 256] {
+        match range {
+            Range::Full => &self.light,
+            Range::Limited => &self.limited,
+        }
+    }
+
+    /// The nearest coded value of full range.
     #[inline]
     pub(crate) fn coded(&self, light: u16) -> u8 {
         self.coded.get(usize::from(light)).copied().unwrap_or_default()
@@ -72,16 +87,31 @@ fn whole(value: f64) -> u16 {
 /// # Errors
 /// As [`super::scale::scale`].
 pub(crate) fn scale(frame: &Frame, area: Area, to: Size) -> Result<Frame, Error> {
+    let lights = CURVE.lights(Range::Full);
     match frame.layout {
-        Layout::Grey => scaled::<1>(frame, area, to, PixelType::U16),
-        Layout::GreyAlpha => scaled::<2>(frame, area, to, PixelType::U16x2),
-        Layout::Rgb => scaled::<3>(frame, area, to, PixelType::U16x3),
-        Layout::Rgba => scaled::<4>(frame, area, to, PixelType::U16x4),
+        Layout::Grey => grey(frame, area, to, Range::Full),
+        Layout::GreyAlpha => scaled::<2>(frame, area, to, PixelType::U16x2, lights),
+        Layout::Rgb => scaled::<3>(frame, area, to, PixelType::U16x3, lights),
+        Layout::Rgba => scaled::<4>(frame, area, to, PixelType::U16x4, lights),
         Layout::Cmyk => super::scale::scale(frame, area, to),
     }
 }
 
-fn scaled<const N: usize>(frame: &Frame, area: Area, to: Size, kind: PixelType) -> Result<Frame, Error> {
+/// The same for one channel of a range of its own; the result has the full one.
+///
+/// # Errors
+/// As [`scale`].
+pub(crate) fn grey(frame: &Frame, area: Area, to: Size, range: Range) -> Result<Frame, Error> {
+    scaled::<1>(frame, area, to, PixelType::U16, CURVE.lights(range))
+}
+
+fn scaled<const N: usize>(
+    frame: &Frame,
+    area: Area,
+    to: Size,
+    kind: PixelType,
+    lights: &[u16; 256],
+) -> Result<Frame, Error> {
     let failed = |error: &dyn std::fmt::Display| {
         tracing::debug!(%error, "resizing failed");
         Error::Unencodable { reason: "it cannot be scaled to this size" }
@@ -89,7 +119,7 @@ fn scaled<const N: usize>(frame: &Frame, area: Area, to: Size, kind: PixelType) 
     let area = area.within(frame);
     let blocks = Blocks::new(frame, area, to);
     let mut lit = Image::new(blocks.columns, blocks.rows, kind);
-    blocks.light::<N>(frame, lit.buffer_mut());
+    blocks.light::<N>(frame, lights, lit.buffer_mut());
     let options = ResizeOptions::new()
         .resize_alg(ResizeAlg::Convolution(FilterType::Lanczos3))
         .use_alpha(frame.layout.has_alpha())
@@ -152,9 +182,19 @@ impl Blocks {
     }
 
     /// Writes the mean light of every block, 16 bits a channel in native order.
-    fn light<const N: usize>(&self, frame: &Frame, out: &mut [u8]) {
-        let (curve, stride, has_alpha) = (&*CURVE, frame.stride(), frame.layout.has_alpha());
+    fn light<const N: usize>(&self, frame: &Frame, lights: &[u16; 256], out: &mut [u8]) {
+        let (stride, has_alpha) = (frame.stride(), frame.layout.has_alpha());
         let (across, columns) = (self.across as usize, self.columns as usize);
+        if (self.across, self.down) == (1, 1) && !has_alpha {
+            let rows = frame.pixels.chunks_exact(stride).skip(self.top as usize);
+            for (out, row) in out.chunks_exact_mut((columns * N * 2).max(1)).zip(rows) {
+                let used = row.get(self.left as usize * N..).unwrap_or_default();
+                for (out, value) in out.as_chunks_mut::<2>().0.iter_mut().zip(used) {
+                    *out = lights.get(usize::from(*value)).copied().unwrap_or_default().to_ne_bytes();
+                }
+            }
+            return;
+        }
         let mut sums = vec![[0_u64; N]; columns];
         let mut rows = frame.pixels.chunks_exact(stride).skip(self.top as usize);
         for out in out.chunks_exact_mut((columns * N * 2).max(1)) {
@@ -165,11 +205,11 @@ impl Blocks {
                 let (pixels, _) = row.as_chunks::<N>();
                 let used = pixels.get(self.left as usize..).unwrap_or_default();
                 match across {
-                    1 => add_blocks::<N, 1>(&mut sums, used, has_alpha, curve),
-                    2 => add_blocks::<N, 2>(&mut sums, used, has_alpha, curve),
-                    3 => add_blocks::<N, 3>(&mut sums, used, has_alpha, curve),
-                    4 => add_blocks::<N, 4>(&mut sums, used, has_alpha, curve),
-                    _ => add_rest(&mut sums, used, across, has_alpha, curve),
+                    1 => add_blocks::<N, 1>(&mut sums, used, has_alpha, lights),
+                    2 => add_blocks::<N, 2>(&mut sums, used, has_alpha, lights),
+                    3 => add_blocks::<N, 3>(&mut sums, used, has_alpha, lights),
+                    4 => add_blocks::<N, 4>(&mut sums, used, has_alpha, lights),
+                    _ => add_rest(&mut sums, used, across, has_alpha, lights),
                 }
             }
             let width = (frame.width - self.left.min(frame.width)) as usize;
@@ -187,7 +227,7 @@ fn add_blocks<const N: usize, const A: usize>(
     sums: &mut [[u64; N]],
     pixels: &[[u8; N]],
     has_alpha: bool,
-    curve: &Curve,
+    lights: &[u16; 256],
 ) {
     let (blocks, rest) = pixels.as_chunks::<A>();
     for (sum, block) in sums.iter_mut().zip(blocks) {
@@ -196,14 +236,14 @@ fn add_blocks<const N: usize, const A: usize>(
             let weight = if has_alpha { u32::from(pixel.last().copied().unwrap_or(255)) } else { 1 };
             for (channel, (small, &value)) in small.iter_mut().zip(pixel).enumerate() {
                 let is_alpha = has_alpha && channel + 1 == N;
-                *small += if is_alpha { weight } else { u32::from(curve.light(value)) * weight };
+                *small += if is_alpha { weight } else { u32::from(light_of(value, lights)) * weight };
             }
         }
         for (sum, small) in sum.iter_mut().zip(small) {
             *sum += u64::from(small);
         }
     }
-    add_rest(sums.get_mut(blocks.len()..).unwrap_or_default(), rest, A, has_alpha, curve);
+    add_rest(sums.get_mut(blocks.len()..).unwrap_or_default(), rest, A, has_alpha, lights);
 }
 
 fn add_rest<const N: usize>(
@@ -211,26 +251,31 @@ fn add_rest<const N: usize>(
     pixels: &[[u8; N]],
     across: usize,
     has_alpha: bool,
-    curve: &Curve,
+    lights: &[u16; 256],
 ) {
     for (sum, block) in sums.iter_mut().zip(pixels.chunks(across)) {
         for pixel in block {
-            add(sum, pixel, has_alpha, curve);
+            add(sum, pixel, has_alpha, lights);
         }
     }
 }
 
 /// Adds a pixel's light, weighed by its alpha, which is the last channel.
 #[inline]
-fn add<const N: usize>(sum: &mut [u64; N], pixel: &[u8; N], has_alpha: bool, curve: &Curve) {
+fn add<const N: usize>(sum: &mut [u64; N], pixel: &[u8; N], has_alpha: bool, lights: &[u16; 256]) {
     let weight = if has_alpha { pixel.last().copied().unwrap_or(255) } else { 1 };
     for (channel, (sum, &value)) in sum.iter_mut().zip(pixel).enumerate() {
         *sum += if has_alpha && channel + 1 == N {
             u64::from(value)
         } else {
-            u64::from(curve.light(value)) * u64::from(weight)
+            u64::from(light_of(value, lights)) * u64::from(weight)
         };
     }
+}
+
+#[inline]
+fn light_of(value: u8, lights: &[u16; 256]) -> u16 {
+    lights.get(usize::from(value)).copied().unwrap_or_default()
 }
 
 fn mean<const N: usize>(sum: &[u64; N], pixels: u64, has_alpha: bool, out: &mut [[u8; 2]]) {

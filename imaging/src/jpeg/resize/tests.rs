@@ -12,6 +12,7 @@ fn picture(width: u32, height: u32, sample: impl Fn(u32, u32) -> u8) -> Reduced 
     let half = |x: u32, y: u32| sample(2 * x, 2 * y);
     let chroma = plane(width.div_ceil(2), height.div_ceil(2), half);
     Reduced {
+        range: Range::Full,
         planes: Planes { luma: plane(width, height, &sample), chroma: Some([chroma.clone(), chroma]) },
         colour: Colour::Ycc,
         full: Size { width, height },

@@ -1,14 +1,16 @@
-//! WebP (RFC 9649), lossy and lossless, still and moving.
+//! WebP (RFC 9649), lossy and lossless, still and moving. What is still, lossy and opaque is read by [`crate::vp8`].
 
 use image::metadata::Orientation;
 use image_webp::{LoopCount, WebPDecoder};
 
 use super::input::Input;
 use super::{Decoded, FrameOf, Frames, Wanted, bounded, damaged};
+use crate::encode::Range;
 use crate::frame::{Frame, Layout, buffer_bytes};
 use crate::limits::Limits;
 use crate::sniff::Header;
-use crate::{Deadline, Error};
+use crate::steps::sniff::webp::{self, Lossy};
+use crate::{Deadline, Error, jpeg, vp8};
 
 /// # Errors
 /// `Undecodable` for whatever the decoder objects to, truncation included; `Deadline`.
@@ -19,6 +21,9 @@ pub(super) fn decode<'a>(
     deadline: &Deadline,
     wanted: Wanted,
 ) -> Result<Decoded<'a>, Error> {
+    if let Some(lossy) = webp::lossy(source, header) {
+        return still(&lossy, header, deadline);
+    }
     let failed = |error: image_webp::DecodingError| damaged(&error, deadline);
     let mut decoder = WebPDecoder::new(Input::new(source, deadline)).map_err(failed)?;
     decoder.set_memory_limit(usize::try_from(limits.decode_bytes_max).unwrap_or(usize::MAX));
@@ -51,6 +56,19 @@ pub(super) fn decode<'a>(
         decoded.frames = Frames::one(blank);
     }
     Ok(decoded)
+}
+
+/// A lossy picture without alpha.
+fn still<'a>(lossy: &Lossy<'a>, header: &Header, deadline: &Deadline) -> Result<Decoded<'a>, Error> {
+    let planes = vp8::read(lossy.frame, deadline)?;
+    let frame = jpeg::frame_in(planes, jpeg::Colour::Ycc, Range::Limited)?;
+    Ok(Decoded {
+        frames: Frames::one(frame),
+        profile: bounded(lossy.profile.map(<[u8]>::to_vec)),
+        orientation: lossy.exif.and_then(Orientation::from_exif_chunk).unwrap_or(Orientation::NoTransforms),
+        exif: lossy.exif.map(<[u8]>::to_vec),
+        ..Decoded::empty(header)
+    })
 }
 
 fn animated<'a>(

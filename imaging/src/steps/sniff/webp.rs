@@ -66,6 +66,39 @@ pub(crate) fn chunk<'a>(reader: &mut Reader<'a>) -> Option<([u8; 4], &'a [u8])> 
     Some((kind, payload))
 }
 
+/// A still picture that is lossy and has no alpha, with what the file says besides.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Lossy<'a> {
+    /// A key frame of VP8.
+    pub(crate) frame: &'a [u8],
+    pub(crate) profile: Option<&'a [u8]>,
+    pub(crate) exif: Option<&'a [u8]>,
+}
+
+/// Finds the parts of such a picture; none in files of other kinds, and where the picture does not fill its canvas.
+pub(crate) fn lossy<'a>(source: &'a [u8], header: &Header) -> Option<Lossy<'a>> {
+    let mut chunks = chunks(source)?;
+    let mut found = Lossy { frame: &[], profile: None, exif: None };
+    for _ in 0..CHUNKS_MAX {
+        let Some((kind, payload)) = chunk(&mut chunks) else { break };
+        match &kind {
+            b"VP8X" if canvas(payload)?.0 & (ANIMATED | ALPHA) != 0 => return None,
+            b"VP8L" | b"ALPH" | b"ANIM" => return None,
+            b"VP8 " if found.frame.is_empty() => {
+                let picture = bitstream(&kind, payload)?;
+                if (picture.width, picture.height) != (header.width, header.height) {
+                    return None;
+                }
+                found.frame = payload;
+            }
+            b"ICCP" => found.profile = found.profile.or(Some(payload)),
+            b"EXIF" => found.exif = found.exif.or(Some(payload)),
+            _ => {}
+        }
+    }
+    (!found.frame.is_empty()).then_some(found)
+}
+
 fn canvas(payload: &[u8]) -> Option<(u8, u32, u32)> {
     let mut reader = Reader::new(payload);
     let flags = reader.u8()?;

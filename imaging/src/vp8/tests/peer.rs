@@ -1,0 +1,99 @@
+//! libwebp, which makes the files of these tests and says what is in them.
+
+use std::ffi::c_int;
+use std::ptr;
+
+use libwebp_sys::{
+    WebPConfig, WebPDecodeYUV, WebPEncode, WebPFree, WebPMemoryWrite, WebPMemoryWriter,
+    WebPMemoryWriterClear, WebPMemoryWriterInit, WebPPicture,
+};
+
+use crate::planes::{Plane, Planes};
+
+/// A file with those planes in it, which are taken to have limited range.
+pub(super) fn encoded(planes: &Planes, tune: impl Fn(&mut WebPConfig)) -> Vec<u8> {
+    let [blue, red] = planes.chroma.clone().expect("a picture with colours");
+    let (mut luma, mut blue, mut red) = (planes.luma.clone(), blue, red);
+    assert_eq!(blue.width, luma.width.div_ceil(2));
+    assert_eq!(luma.samples.len(), (luma.width * luma.height) as usize);
+    assert_eq!(blue.samples.len(), (blue.width * luma.height.div_ceil(2)) as usize);
+    let mut config = WebPConfig::new().unwrap();
+    tune(&mut config);
+    let mut picture = WebPPicture::new().unwrap();
+    (picture.width, picture.height) = (luma.width as c_int, luma.height as c_int);
+    (picture.y_stride, picture.uv_stride) = (luma.width as c_int, blue.width as c_int);
+    picture.y = luma.samples.as_mut_ptr();
+    picture.u = blue.samples.as_mut_ptr();
+    picture.v = red.samples.as_mut_ptr();
+    let mut writer = WebPMemoryWriter { mem: ptr::null_mut(), size: 0, max_size: 0, pad: [0] };
+    // SAFETY: the writer is ours, and this initialises it.
+    unsafe { WebPMemoryWriterInit(&raw mut writer) };
+    picture.writer = Some(WebPMemoryWrite);
+    picture.custom_ptr = (&raw mut writer).cast();
+    // SAFETY: both were initialised by libwebp; the planes have as many samples as sizes and strides claim, checked above, and
+    // live until this returns, as the writer does.
+    let is_done = unsafe { WebPEncode(&raw const config, &raw mut picture) } != 0;
+    assert!(is_done, "{:?}", picture.error_code);
+    // SAFETY: the writer owns `size` bytes at `mem`.
+    let file = unsafe { std::slice::from_raw_parts(writer.mem, writer.size) }.to_vec();
+    // SAFETY: it is not used after this.
+    unsafe { WebPMemoryWriterClear(&raw mut writer) };
+    file
+}
+
+/// The planes of a file, with limited range.
+pub(super) fn decoded(file: &[u8]) -> Option<Planes> {
+    let (mut width, mut height, mut stride, mut half_stride) = (0, 0, 0, 0);
+    let (mut blue, mut red) = (ptr::null_mut(), ptr::null_mut());
+    // SAFETY: the file is as long as it says, and all places for results are ours.
+    let luma = unsafe {
+        WebPDecodeYUV(
+            file.as_ptr(),
+            file.len(),
+            &raw mut width,
+            &raw mut height,
+            &raw mut blue,
+            &raw mut red,
+            &raw mut stride,
+            &raw mut half_stride,
+        )
+    };
+    if luma.is_null() {
+        return None;
+    }
+    let plane = |first: *const u8, width: c_int, height: c_int, stride: c_int| {
+        let (wide, stride) = (width as usize, stride as usize);
+        // SAFETY: libwebp has made that many rows, so far apart.
+        let row = |row: usize| unsafe { std::slice::from_raw_parts(first.add(row * stride), wide) };
+        let samples = (0..height as usize).flat_map(|index| row(index).iter().copied()).collect();
+        Plane { width: width as u32, height: height as u32, samples }
+    };
+    let (half, half_height) = ((width + 1) / 2, (height + 1) / 2);
+    let chroma = [blue, red].map(|first| plane(first, half, half_height, half_stride));
+    let planes = Planes { luma: plane(luma, width, height, stride), chroma: Some(chroma) };
+    // SAFETY: this frees all three planes, which are one allocation, and are not used after this.
+    unsafe { WebPFree(luma.cast()) };
+    Some(planes)
+}
+
+/// Whether a file can be read; does not copy what is in it.
+pub(super) fn is_decoded(file: &[u8]) -> bool {
+    let (mut width, mut height, mut stride, mut half_stride) = (0, 0, 0, 0);
+    let (mut blue, mut red) = (ptr::null_mut(), ptr::null_mut());
+    // SAFETY: as in `decoded`.
+    let luma = unsafe {
+        WebPDecodeYUV(
+            file.as_ptr(),
+            file.len(),
+            &raw mut width,
+            &raw mut height,
+            &raw mut blue,
+            &raw mut red,
+            &raw mut stride,
+            &raw mut half_stride,
+        )
+    };
+    // SAFETY: as in `decoded`; freeing null does nothing.
+    unsafe { WebPFree(luma.cast()) };
+    !luma.is_null()
+}
