@@ -23,6 +23,7 @@ pub mod path;
 pub mod pipeline;
 mod planes;
 pub mod pool;
+mod sanitise;
 mod search;
 mod share;
 mod simd;

@@ -149,11 +149,7 @@ pub fn render(
     let header = admit(source, &transform, &settings.limits)?;
     match transform.format {
         Format::Json => return facts::json(source, &header, &settings.limits, deadline),
-        Format::Svg => {
-            return Err(Error::Undecodable {
-                reason: "an svg is not passed on as it is; ask for another format",
-            });
-        }
+        Format::Svg => return facts::drawing(source, &header),
         _ => {}
     }
     Job { source, header, transform: &transform, settings, deadline }.render()

@@ -31,7 +31,7 @@ use twox_hash::XxHash3_128;
 use crate::studio::{ImageSite, Studio};
 
 /// Changes when the pixels of an unchanged transform change, so that old renderings are made anew.
-const PIPELINE_VERSION: u8 = 2;
+const PIPELINE_VERSION: u8 = 3;
 
 /// What a vector picture of a stranger may do in a browser: show itself.
 const SVG_POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; sandbox";
@@ -206,8 +206,8 @@ impl Imager {
         };
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
         let policy = match &self.shape {
+            _ if content_type == SourceFormat::Svg.media_type() => Some(SVG_POLICY),
             Shape::Sandboxed => Some(NEXT_POLICY),
-            _ if rendered.content_type == SourceFormat::Svg.media_type() => Some(SVG_POLICY),
             _ => None,
         };
         if let Some(policy) = policy {

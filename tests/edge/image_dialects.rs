@@ -201,7 +201,39 @@ async fn a_drawing_becomes_a_picture() {
     origin.on("/plain.svg", Reply::ok(fixture("vector/plain.svg")).cache_control("max-age=600"));
     let answer = get(&lone, "/cdn-cgi/image/width=400,fit=contain,f=png/plain.svg").await.expect(200);
     assert_eq!((answer.header("content-type").as_str(), decode(&answer.body).width()), ("image/png", 400));
-    get(&lone, "/cdn-cgi/image/format=svg/plain.svg").await.expect(422);
+}
+
+#[tokio::test]
+async fn a_drawing_is_passed_on_as_one_that_can_do_nothing() {
+    let origin = Origin::start().await;
+    let lone = studio(&origin, EVERY_STYLE).await;
+    let hostile = fixture("bombs/svg-script-and-handlers.svg");
+    origin.on("/hostile.svg", Reply::ok(hostile).cache_control("max-age=600"));
+    let answer = get(&lone, "/cdn-cgi/image/format=svg/hostile.svg").await.expect(200);
+    assert_eq!(answer.header("content-type"), "image/svg+xml", "{answer}");
+    assert_eq!(answer.header("x-content-type-options"), "nosniff", "{answer}");
+    let policy = answer.header("content-security-policy");
+    for part in ["default-src 'none'", "style-src 'unsafe-inline'", "sandbox"] {
+        assert!(policy.contains(part), "{answer}");
+    }
+    let text = answer.text();
+    assert!(text.starts_with("<svg") && !text.contains("script") && !text.contains("onload"), "{answer}");
+    origin
+        .on("/photo.jpg", Reply::ok(encode(&sample(40, 30), ImageFormat::Jpeg)).cache_control("max-age=600"));
+    get(&lone, "/cdn-cgi/image/format=svg/photo.jpg").await.expect(422);
+}
+
+#[tokio::test]
+async fn sources_of_the_formats_of_the_day_become_what_every_client_shows() {
+    let origin = Origin::start().await;
+    let lone = studio(&origin, EVERY_STYLE).await;
+    for (name, size) in [("photo-irot1.avif", (100, 150)), ("jxl-orientation6_rotate_90_cw.jxl", (100, 39))] {
+        let body = fixture(&format!("modern/{name}"));
+        origin.on(&format!("/{name}"), Reply::ok(body).cache_control("max-age=600"));
+        let answer = get(&lone, &format!("/cdn-cgi/image/width=100,format=jpeg/{name}")).await.expect(200);
+        let picture = decode(&answer.body);
+        assert_eq!((picture.width(), picture.height()), size, "{answer}");
+    }
 }
 
 #[tokio::test]

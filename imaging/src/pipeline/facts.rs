@@ -1,10 +1,11 @@
-//! The answer that is no rendering: what is known of a source.
+//! The answers that are no renderings: what is known of a source, and a drawing as it is.
 
 use super::opened::glimpse;
 use super::{Rendered, Timings, write};
 use crate::describe::{Facts, Place, describe};
 use crate::limits::Limits;
-use crate::sniff::Header;
+use crate::sanitise::sanitise_svg;
+use crate::sniff::{Header, SourceFormat};
 use crate::{Deadline, Error};
 
 /// Pixels a side that a description looks at.
@@ -36,6 +37,17 @@ pub(super) fn json(
     let described = describe(&facts, &look, Place::Hidden, |frame| write::tiny(&frame, deadline));
     let json = described.to_json()?;
     Ok(plain(json.into_bytes(), "application/json", header))
+}
+
+/// A drawing as it is, without all that does more than draw. Sizes and looks of the transform are for pixels.
+pub(super) fn drawing(source: &[u8], header: &Header) -> Result<Rendered, Error> {
+    if header.format != SourceFormat::Svg {
+        return Err(Error::Undecodable {
+            reason: "only an svg can be answered as one; ask for another format",
+        });
+    }
+    let written = sanitise_svg(source)?;
+    Ok(plain(written, SourceFormat::Svg.media_type(), header))
 }
 
 fn plain(bytes: Vec<u8>, content_type: &'static str, header: &Header) -> Rendered {

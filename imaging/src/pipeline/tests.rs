@@ -235,6 +235,18 @@ fn an_animated_jpeg_xl_goes_on_moving() {
 }
 
 #[test]
+fn an_svg_is_passed_on_cleaned_and_nothing_else_is() {
+    let passed = rendered(&fixture("vector/plain.svg"), "f=svg").unwrap();
+    assert_eq!((passed.content_type, passed.width, passed.height), ("image/svg+xml", 200, 100));
+    assert!(passed.bytes.starts_with(b"<svg xmlns="));
+    let hostile = rendered(&fixture("bombs/svg-script-and-handlers.svg"), "f=svg").unwrap();
+    let text = String::from_utf8(hostile.bytes.to_vec()).unwrap();
+    assert!(!text.contains("script") && !text.contains("onload"), "{text}");
+    let outcome = rendered(&fixture("photo/photo-grey.jpg"), "f=svg").map(|rendered| rendered.bytes.len());
+    assert!(matches!(outcome, Err(Error::Undecodable { .. })), "{outcome:?}");
+}
+
+#[test]
 fn files_cut_short_or_damaged_are_refused() {
     for name in [
         "broken/bad-crc.png",

@@ -20,7 +20,7 @@ use crate::sniff::{self, Header, SourceFormat, svg};
 use crate::{Deadline, Error, xml};
 
 mod cost;
-mod references;
+pub(crate) mod references;
 
 /// Pixels of one picture inside a drawing.
 const PICTURE_PIXELS_MAX: u64 = 16_000_000;

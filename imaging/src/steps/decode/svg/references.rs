@@ -30,7 +30,7 @@ const TOO_STYLED: Error = Error::Undecodable { reason: "the svg has too many sty
 ///
 /// # Errors
 /// `Undecodable` when it grows beyond a bound.
-pub(super) fn judge(document: &Document<'_>) -> Result<(), Error> {
+pub(crate) fn judge(document: &Document<'_>) -> Result<(), Error> {
     let elements: Vec<Node<'_, '_>> = document.descendants().filter(Node::is_element).collect();
     let mut graph = Graph::of(&elements)?;
     let mut defined = 0_u64;
