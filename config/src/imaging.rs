@@ -201,9 +201,10 @@ fn failure(text: &str) -> Result<ImageFailure, Refusal> {
     match text {
         "error" => Ok(ImageFailure::Error),
         "original" => Ok(ImageFailure::Original),
+        "last-good" => Ok(ImageFailure::LastGood),
         path => site_path(path).map(ImageFailure::Fallback).map_err(|_| {
             Refusal::new(format!("{} is not a choice here", quoted(text)))
-                .help("write \"error\", \"original\", or the path of a picture of this site")
+                .help("write \"error\", \"original\", \"last-good\", or the path of a picture of this site")
         }),
     }
 }

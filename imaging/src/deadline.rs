@@ -37,6 +37,7 @@ impl Deadline {
     }
 
     /// The time that is left; none where only cancelling ends it.
+    #[must_use]
     pub(crate) fn left(&self) -> Option<Duration> {
         self.at.map(|at| at.saturating_duration_since(Instant::now()))
     }

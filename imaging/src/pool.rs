@@ -2,15 +2,17 @@
 //!
 //! Rendering is long processor work, so it never runs on the threads that serve requests. The queue is bounded by what its
 //! jobs weigh in pixels, because one panorama costs as much as a hundred thumbnails; a full queue answers at once instead of
-//! making everyone wait. A job whose client went away, or whose time is over, is skipped. A panic costs one rendering.
+//! making everyone wait. Jobs that take a second or more never have all threads, so that a handful of them does not hold up
+//! everybody else's. A job whose client went away, or whose time is over, is skipped. A panic costs one rendering.
 
 use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use bytes::Bytes;
-use parking_lot::{Condvar, Mutex};
+use parking_lot::{Condvar, Mutex, MutexGuard};
 use tokio::sync::oneshot;
 use tokio::time::{Instant, timeout_at};
 
@@ -26,6 +28,12 @@ const WEIGHT_MIN: u64 = 65_536;
 
 /// What one thread renders in a second, in pixels; a low estimate, for `Retry-After` only.
 const PIXELS_PER_SECOND: u64 = 25_000_000;
+
+/// From here on a job is heavy: one leaves a thread, if there are two, to those that are not.
+const HEAVY_PIXELS: u64 = PIXELS_PER_SECOND;
+
+/// A thread that has worked and finds nothing to do for this long tidies up.
+const QUIET: Duration = Duration::from_secs(1);
 
 /// How far the threads stand back, on the scale of nice(2). On Linux it is the calling thread's own.
 const NICENESS: i32 = 10;
@@ -51,12 +59,14 @@ struct Shared {
     metrics: Arc<Metrics>,
     threads: u64,
     queue_pixels_max: u64,
+    on_quiet: fn(),
 }
 
 #[derive(Debug, Default)]
 struct State {
     jobs: VecDeque<Job>,
     pixels: u64,
+    heavy_at_work: u64,
     stopping: bool,
 }
 
@@ -66,6 +76,12 @@ struct Job {
     deadline: Deadline,
     queued_at: Instant,
     reply: oneshot::Sender<Outcome>,
+}
+
+impl Job {
+    const fn is_heavy(&self) -> bool {
+        self.weight >= HEAVY_PIXELS
+    }
 }
 
 impl std::fmt::Debug for Job {
@@ -90,6 +106,14 @@ impl Pool {
     /// # Errors
     /// When the system gives no thread.
     pub fn new(threads: usize, queue_megapixels: u64) -> std::io::Result<Self> {
+        Self::with_quiet(threads, queue_megapixels, || {})
+    }
+
+    /// The same. Each thread calls `on_quiet` when it has worked and then had nothing to do for a second: the time to tidy up.
+    ///
+    /// # Errors
+    /// When the system gives no thread.
+    pub fn with_quiet(threads: usize, queue_megapixels: u64, on_quiet: fn()) -> std::io::Result<Self> {
         let threads = threads.max(1);
         let metrics = Arc::<Metrics>::default();
         let sources = Sources::new(Arc::clone(&metrics));
@@ -99,6 +123,7 @@ impl Pool {
             metrics,
             threads: u64::try_from(threads).unwrap_or(u64::MAX),
             queue_pixels_max: queue_megapixels.saturating_mul(1_000_000),
+            on_quiet,
         });
         let pool = Self { shared, sources, threads: Mutex::default() };
         for number in 0..threads {
@@ -180,11 +205,17 @@ impl Pool {
     }
 }
 
-/// What a job costs, in pixels: those of the source or the result, or the bytes it holds while it waits.
+/// What a job costs, in pixels: those of the source with all its frames, or of the result, or the bytes it holds while it
+/// waits.
 fn weight(source: &Bytes, header: &Header, transform: &Transform) -> u64 {
     let bytes = u64::try_from(source.len()).unwrap_or(u64::MAX);
     let canvas = pipeline::result_size(header, transform);
-    header.pixels().max(bytes).max(u64::from(canvas.width) * u64::from(canvas.height))
+    let frames = if transform.still || transform.page.is_some() { 1 } else { header.frames };
+    header
+        .pixels()
+        .saturating_mul(frames.into())
+        .max(bytes)
+        .max(u64::from(canvas.width) * u64::from(canvas.height))
 }
 
 impl Drop for Pool {
@@ -241,26 +272,49 @@ impl Shared {
         if let Err(error) = rustix::process::setpriority_process(None, NICENESS) {
             tracing::debug!(%error, "an image thread keeps its priority");
         }
-        while let Some(job) = self.next_job() {
+        let mut has_worked = false;
+        while let Some(job) = self.next_job(has_worked) {
+            has_worked = true;
+            let is_heavy = job.is_heavy();
             Metrics::add(&self.metrics.busy_threads);
             self.run(job);
             Metrics::sub(&self.metrics.busy_threads);
+            if is_heavy {
+                let mut state = self.state.lock();
+                state.heavy_at_work = state.heavy_at_work.saturating_sub(1);
+                drop(state);
+                // this thread may find another job before the next heavy one
+                self.wake.notify_one();
+            }
         }
     }
 
-    /// Waits for a job; none when the pool stops.
-    fn next_job(&self) -> Option<Job> {
+    /// How many heavy jobs may be at work at a time.
+    fn heavy_max(&self) -> u64 {
+        self.threads.saturating_sub(1).max(1)
+    }
+
+    /// Waits for a job, the oldest that may be begun; none when the pool stops.
+    fn next_job(&self, mut is_untidy: bool) -> Option<Job> {
         let mut state = self.state.lock();
         loop {
             if state.stopping {
                 return None;
             }
-            if let Some(job) = state.jobs.pop_front() {
+            let takes_heavy = state.heavy_at_work < self.heavy_max();
+            let next = state.jobs.iter().position(|job| takes_heavy || !job.is_heavy());
+            if let Some(job) = next.and_then(|next| state.jobs.remove(next)) {
+                state.heavy_at_work += u64::from(job.is_heavy());
                 state.pixels = state.pixels.saturating_sub(job.weight);
                 self.show_queue(&state);
                 return Some(job);
             }
-            self.wake.wait(&mut state);
+            if !is_untidy {
+                self.wake.wait(&mut state);
+            } else if self.wake.wait_for(&mut state, QUIET).timed_out() {
+                is_untidy = false;
+                MutexGuard::unlocked(&mut state, self.on_quiet);
+            }
         }
     }
 

@@ -257,7 +257,7 @@ impl Imager {
         request: &OriginRequest,
         told: OriginResponse,
     ) -> Result<OriginResponse, OriginError> {
-        let Some(fallback) = &self.fallback else { return Ok(told) };
+        let Some(fallback) = &self.fallback else { return Ok(self.passed_over(request, told)) };
         let Ok(picture) = self.whole(fallback).await? else { return Ok(told) };
         let settings = Settings { mark: None, ..self.settings.clone() };
         let Ok(rendered) = self.rendered(&picture, settings, request.deadline).await? else {
@@ -271,6 +271,18 @@ impl Imager {
         answer.head.headers.remove(header::EXPIRES);
         answer.provenance = told.provenance;
         Ok(answer)
+    }
+
+    /// Where the last good rendering is wanted, and the engine holds one, since it asks whether that is good: a failure that
+    /// the engine puts the stale rendering in place of (RFC 5861 section 4). What the source's origin said of itself, such
+    /// as that it is gone, stands.
+    fn passed_over(&self, request: &OriginRequest, mut told: OriginResponse) -> OriginResponse {
+        let is_held = request.headers.contains_key(header::IF_NONE_MATCH);
+        let is_ours = matches!(told.head.status.as_u16(), 415 | 422);
+        if self.site.config.on_failure == ImageFailure::LastGood && is_held && is_ours {
+            told.head.status = StatusCode::BAD_GATEWAY;
+        }
+        told
     }
 
     /// A strong validator (RFC 9110 section 8.8.1): the same source bytes and transform give the same rendering.

@@ -18,6 +18,8 @@ pub mod imager;
 mod invalidate;
 pub mod key;
 pub mod listen;
+#[expect(unsafe_code, reason = "allocators are C; see the module")]
+mod memory;
 pub mod node;
 pub mod origin;
 pub mod prober;

@@ -28,7 +28,7 @@ use crate::{
     access_log::AccessLog,
     error::StartError,
     invalidate::LOG_PATIENCE,
-    response,
+    memory, response,
     route::Routes,
     studio::Studio,
     telemetry::Metrics,
@@ -113,7 +113,8 @@ impl Node {
                 filling_bytes_max: config.cache.memory_bytes / FILLING_SHARE,
             },
         });
-        let pool = Pool::new(config.limits.image_threads, config.limits.image_queue_megapixels)
+        let (threads, queue) = (config.limits.image_threads, config.limits.image_queue_megapixels);
+        let pool = Pool::with_quiet(threads, queue, memory::give_back)
             .map_err(|source| StartError::Io { what: "image threads".to_owned(), source })?;
         let routes = Routes::build(config, &Routes::default(), parts.distance).await?;
         Ok(Arc::new(Self {

@@ -182,6 +182,28 @@ async fn a_failure_is_answered_as_the_site_wants_it() {
 }
 
 #[tokio::test]
+async fn the_last_good_rendering_stands_in_for_one_that_cannot_be_made() {
+    let origin = Origin::start().await;
+    let source = |body: Vec<u8>| Reply::ok(body).cache_control("max-age=0");
+    let picture = encode(&sample(200, 150), ImageFormat::Png);
+    let target = "/cdn-cgi/image/width=100,format=png/changing.png";
+    for (choice, after, gone) in [("last-good", 200, 410), ("error", 422, 422)] {
+        let lone = studio(&origin, &format!("[site.images]\non_failure = \"{choice}\"")).await;
+        origin.on("/changing.png", source(picture.clone()));
+        let good = get(&lone, target).await.expect(200);
+        crate::stored(&lone.node, &lone.node.url(target)).await;
+        origin.on("/changing.png", source(fixture("broken/truncated.png")));
+        let later = get(&lone, target).await.expect(after);
+        let is_marked = later.header("cache-status").contains("detail=stale-if-error");
+        assert_eq!((later.body == good.body, is_marked), (after == 200, after == 200), "{later}");
+        let unseen = get(&lone, &target.replace("100", "90")).await.expect(422);
+        assert!(unseen.text().contains("ERROR 9523"), "{unseen}\n  nothing stands in for it");
+        origin.on("/changing.png", Reply::status(410));
+        get(&lone, target).await.expect(gone);
+    }
+}
+
+#[tokio::test]
 async fn an_animation_goes_on_moving() {
     let origin = Origin::start().await;
     let lone = studio(&origin, EVERY_STYLE).await;

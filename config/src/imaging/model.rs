@@ -130,6 +130,8 @@ pub enum ImageFailure {
     Error,
     /// The source as it is, if it is a picture.
     Original,
+    /// The rendering that was made of an earlier source, if it may still be shown; else the error.
+    LastGood,
     /// A picture of the site, rendered in its place: its path.
     Fallback(String),
 }

@@ -1,8 +1,8 @@
 //! AVIF (AV1 Image File Format 1.1): still, with alpha, lossy or lossless.
 //!
 //! libaom compresses colour and alpha as a picture each; the file around them is ours (see [`container`]). Planes are written
-//! as they are, since AV1 can hold JPEG's YCbCr. libaom cannot be interrupted: whoever is short of time asks
-//! [`super::estimate`] first. It refuses CMYK, and sides beyond 16 384 pixels.
+//! as they are, since AV1 can hold JPEG's YCbCr. libaom cannot be interrupted, so a picture that can't be ready in time is not
+//! begun. It refuses CMYK, and sides beyond 16 384 pixels.
 
 mod container;
 #[expect(unsafe_code, reason = "libaom is C; see the module")]
@@ -19,7 +19,7 @@ use libaom_sys::{
 
 use crate::Error;
 use crate::encode::ycc::{self, Range};
-use crate::encode::{Effort, Picture, Settings, Subsampling};
+use crate::encode::{Effort, Format, Picture, Settings, Subsampling, estimate};
 use crate::frame::{Frame, Layout};
 use crate::planes::{Plane, Planes};
 
@@ -46,7 +46,8 @@ struct Samples<'p> {
 /// Writes an AVIF.
 ///
 /// # Errors
-/// `SideTooLong`; `Unencodable` for CMYK, chroma of an odd size, or when the codec fails; `Deadline`, before it begins.
+/// `SideTooLong`; `Unencodable` for CMYK, chroma of an odd size, or when the codec fails; `Deadline`, before it begins, also
+/// when it can't end in time.
 pub(crate) fn encode(picture: Picture<'_>, settings: &Settings<'_>) -> Result<Vec<u8>, Error> {
     let (width, height) = picture.size();
     let side = width.max(height);
@@ -54,6 +55,11 @@ pub(crate) fn encode(picture: Picture<'_>, settings: &Settings<'_>) -> Result<Ve
         return Err(Error::SideTooLong { side: side.into(), max: SIDE_MAX });
     }
     settings.deadline.check()?;
+    // flat pictures take half of what is estimated; whatever is begun is the same each time
+    let least = estimate(Format::Avif, u64::from(width) * u64::from(height), settings) / 2;
+    if settings.deadline.left().is_some_and(|left| left < least) {
+        return Err(Error::Deadline);
+    }
     let (samples, alpha) = match picture {
         Picture::Frame(frame) => (samples(frame, settings)?, ycc::alpha(frame)),
         Picture::Planes(planes) => (planar(planes, settings), None),

@@ -4,13 +4,14 @@
 //! dithering. It refuses CMYK and planes, which would be a loss in disguise.
 
 use std::borrow::Cow;
+use std::io::Write as _;
 
 use png::{BitDepth, ColorType, DeflateCompression, Encoder, Filter, Info};
 
-use crate::Error;
 use crate::encode::palette::{self, Colour, Indexed};
 use crate::encode::{Effort, Picture, Settings, ycc::size};
 use crate::frame::{Frame, Layout};
+use crate::{Deadline, Error};
 
 /// A palette is not worth its own bytes in pictures with fewer pixels than this.
 const INDEXED_PIXELS_MIN: usize = 64;
@@ -21,6 +22,9 @@ const BAND_ROWS_MAX: usize = 32;
 
 /// Made for filtered photos: a fifth larger than others, in a tenth of the time.
 const QUICK: DeflateCompression = DeflateCompression::FdeflateUltraFast;
+
+/// Bytes that are compressed between two looks at the deadline, some milliseconds' worth.
+const PIECE_BYTES: usize = 128 << 10;
 
 /// Writes a PNG.
 ///
@@ -55,7 +59,7 @@ pub(crate) fn encode(picture: Picture<'_>, settings: &Settings<'_>) -> Result<Ve
     };
     let filter = filter(frame, kind, settings)?;
     let info = info(frame, kind, BitDepth::Eight, settings);
-    written(info, &frame.pixels, compression(settings, QUICK), filter)
+    written(info, &frame.pixels, compression(settings, QUICK), filter, settings.deadline)
 }
 
 /// Filters help photos and hurt drawings; which this is, a band of rows from the middle tells.
@@ -70,7 +74,7 @@ fn filter(frame: &Frame, kind: ColorType, settings: &Settings<'_>) -> Result<Fil
     for (length, filter) in lengths.iter_mut().zip([Filter::Adaptive, Filter::NoFilter]) {
         let mut info = Info::with_size(frame.width, u32::try_from(rows).unwrap_or(1));
         info.color_type = kind;
-        *length = written(info, pixels, compression(settings, QUICK), filter)?.len();
+        *length = written(info, pixels, compression(settings, QUICK), filter, settings.deadline)?.len();
     }
     let [filtered, plain] = lengths;
     Ok(if plain < filtered { Filter::NoFilter } else { Filter::Adaptive })
@@ -129,7 +133,8 @@ fn with_palette(frame: &Frame, indexed: Indexed, settings: &Settings<'_>) -> Res
     info.palette = Some(Cow::Owned(colours.iter().flat_map(|[rgb @ .., _]| *rgb).collect()));
     let alphas: Vec<u8> = colours.iter().map(|[.., alpha]| *alpha).take_while(|alpha| *alpha < 255).collect();
     info.trns = (!alphas.is_empty()).then_some(Cow::Owned(alphas));
-    written(info, &packed, compression(settings, DeflateCompression::Level(2)), Filter::NoFilter)
+    let compression = compression(settings, DeflateCompression::Level(2));
+    written(info, &packed, compression, Filter::NoFilter, settings.deadline)
 }
 
 /// The palette with its opaque colours last, so that the list of alphas is short.
@@ -187,6 +192,7 @@ fn written(
     data: &[u8],
     compression: DeflateCompression,
     filter: Filter,
+    deadline: &Deadline,
 ) -> Result<Vec<u8>, Error> {
     let failed = |error: png::EncodingError| {
         tracing::debug!(%error, "encoding failed");
@@ -197,7 +203,16 @@ fn written(
     encoder.set_deflate_compression(compression);
     encoder.set_filter(filter);
     let mut writer = encoder.write_header().map_err(failed)?;
-    writer.write_image_data(data).map_err(failed)?;
+    if matches!(compression, DeflateCompression::FdeflateUltraFast) {
+        writer.write_image_data(data).map_err(failed)?;
+    } else {
+        let mut stream = writer.stream_writer_with_size(PIECE_BYTES).map_err(failed)?;
+        for piece in data.chunks(PIECE_BYTES) {
+            deadline.check()?;
+            stream.write_all(piece).map_err(|error| failed(error.into()))?;
+        }
+        stream.finish().map_err(failed)?;
+    }
     writer.finish().map_err(failed)?;
     Ok(bytes)
 }

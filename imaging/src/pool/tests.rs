@@ -207,6 +207,39 @@ async fn the_deadline_includes_the_queue() {
 }
 
 #[tokio::test]
+async fn heavy_jobs_leave_a_thread_to_the_others() {
+    let pool = Pool::new(2, 1_000).unwrap();
+    let ((first, first_started, release_first), (second, second_started, release_second)) =
+        (gated(), gated());
+    let heavy = async {
+        tokio::join!(pool.submit(first, HEAVY_PIXELS, soon()), pool.submit(second, HEAVY_PIXELS, soon()))
+    };
+    let others = async {
+        first_started.recv().unwrap();
+        for _ in 0..3 {
+            assert_eq!(width(pool.submit(instant(), HEAVY_PIXELS - 1, soon()).await), Ok(1));
+        }
+        assert_eq!(second_started.try_recv(), Err(mpsc::TryRecvError::Empty), "one at a time");
+        release_first.send(()).unwrap();
+        second_started.recv_timeout(Duration::from_secs(20)).unwrap();
+        release_second.send(()).unwrap();
+    };
+    let ((one, two), ()) = tokio::join!(heavy, others);
+    assert_eq!((width(one), width(two)), (Ok(1), Ok(1)));
+}
+
+#[tokio::test]
+async fn a_thread_that_has_worked_tidies_up_once_it_is_quiet() {
+    static TIDIED: AtomicU64 = AtomicU64::new(0);
+    let pool = Pool::with_quiet(2, 1, || {
+        TIDIED.fetch_add(1, Relaxed);
+    })
+    .unwrap();
+    assert_eq!(width(pool.submit(instant(), 1, soon()).await), Ok(1));
+    reaches(&TIDIED, 1).await;
+}
+
+#[tokio::test]
 async fn a_panic_costs_one_rendering() {
     let pool = Pool::new(1, 1).unwrap();
     for _ in 0..3 {

@@ -74,7 +74,7 @@ impl ImageSite {
     pub fn fallback(&self) -> Option<&str> {
         match &self.config.on_failure {
             ImageFailure::Fallback(path) => Some(path),
-            ImageFailure::Error | ImageFailure::Original => None,
+            ImageFailure::Error | ImageFailure::Original | ImageFailure::LastGood => None,
         }
     }
 }

@@ -160,3 +160,19 @@ fn what_it_refuses() {
     let settings = testing::settings(&deadline);
     assert_eq!(encode(Picture::Frame(&picture(8, 8, Layout::Rgb)), &settings), Err(Error::Deadline));
 }
+
+#[test]
+fn what_cannot_be_ready_in_time_is_not_begun() {
+    let deadline = Deadline::at(tokio::time::Instant::now() + std::time::Duration::from_secs(30));
+    let tried = |side: u32, effort| {
+        let frame = Frame {
+            width: side,
+            height: side,
+            layout: Layout::Grey,
+            pixels: vec![0; (side * side) as usize],
+        };
+        encode(Picture::Frame(&frame), &Settings { effort, ..testing::settings(&deadline) })
+    };
+    assert!(tried(64, Effort::Fast).is_ok());
+    assert_eq!(tried(6_500, Effort::Best), Err(Error::Deadline));
+}
