@@ -2,7 +2,7 @@
 # ARGS go to `overfall demo`: make demo ARGS=--json
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test conformance faults build image-urls bench bench-http bench-images clean
+.PHONY: help demo test conformance faults build image-urls fuzz bench bench-http bench-images clean
 
 help: ## these lines
 	@sed -n 's/^\([a-z-]*\):.*## /\1|/p' Makefile | while IFS='|' read -r name text; do printf '  make %-12s %s\n' "$$name" "$$text"; done
@@ -21,6 +21,9 @@ faults: ## a minute of load on the release build for each kind of fault behind t
 
 image-urls: ## the URLs that image tests ask for, made anew by the services' own clients (npm)
 	@exec tests/dialects/acceptance.sh
+
+fuzz: ## the readers of image URLs and pictures, each for a minute; ARGS: [--seconds N] [TARGET]...
+	@tests/install/build-tools.sh && exec tests/fuzz/images/run.sh $(ARGS)
 
 build: ## release binary: target/release/overfall
 	cargo build --release --locked

@@ -143,7 +143,8 @@ pub fn parse(dialect: Dialect, target: &str, rules: &Rules) -> Result<Parsed, Re
 
 /// Writes a request target that [`parse`] reads as exactly this transform and source, signed with the first key of the
 /// rules where they have keys. None where the dialect has no words for it, and for [`Dialect::Next`], [`Dialect::Ipx`] and
-/// [`Dialect::Iiif`], whose URLs their own tools make.
+/// [`Dialect::Iiif`], whose URLs their own tools make, and where the result would not be claimed, as parameters behind a path that
+/// is no picture's.
 #[must_use]
 pub fn print(
     dialect: Dialect,
@@ -160,13 +161,14 @@ pub fn print(
         Dialect::Next | Dialect::Ipx | Dialect::Iiif => Vec::new(),
     };
     candidates.into_iter().map(|target| signature::signed(dialect, target, rules, expires_s)).find(|target| {
-        // nothing is written that would be read as something else
-        parse(dialect, target, rules).is_ok_and(|parsed| {
-            parsed.transform == transform
-                && parsed.source == *source
-                && parsed.wants.expires_s == expires_s
-                && !parsed.wants.raw
-        })
+        // nothing is written that would be read as something else, or not be taken for an image URL
+        claims::asks(dialect, target, rules).is_some()
+            && parse(dialect, target, rules).is_ok_and(|parsed| {
+                parsed.transform == transform
+                    && parsed.source == *source
+                    && parsed.wants.expires_s == expires_s
+                    && !parsed.wants.raw
+            })
     })
 }
 

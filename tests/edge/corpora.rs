@@ -15,7 +15,11 @@ use tokio::time::Instant;
 #[expect(unreachable_pub, reason = "the fuzzer's crate includes it as well")]
 mod targets;
 
-use targets::{TARGETS, Target};
+#[path = "../fuzz/images/src/lib.rs"]
+#[expect(unreachable_pub, reason = "the fuzzer's crate includes it as well")]
+mod image_targets;
+
+use targets::Target;
 
 /// Mutations of one target; fewer when they take longer than a moment.
 const MUTATIONS: u64 = 40_000;
@@ -25,9 +29,23 @@ const FILES_MIN: usize = 10;
 /// Longest input that mutation makes, in bytes.
 const BYTES_MAX: usize = 4096;
 
+/// Mutations of a picture in a moment, even without optimisation on a busy machine.
+const PICTURES_MIN: u64 = 20;
+/// Mutations of anything else.
+const TEXTS_MIN: u64 = MUTATIONS / 100;
+
+/// Targets and the folder of their corpora.
+struct Suite {
+    folder: &'static str,
+    targets: &'static [Target],
+}
+
+const WIRE: Suite = Suite { folder: "tests/fuzz/corpus", targets: &targets::TARGETS };
+const IMAGES: Suite = Suite { folder: "tests/fuzz/images/corpus", targets: &image_targets::TARGETS };
+
 /// The files of a corpus, sorted by name.
-fn corpus(name: &str) -> Vec<(String, Vec<u8>)> {
-    let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/fuzz/corpus").join(name);
+fn corpus(folder: &str, name: &str) -> Vec<(String, Vec<u8>)> {
+    let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join(folder).join(name);
     let entries = std::fs::read_dir(&folder).unwrap_or_else(|error| panic!("{}: {error}", folder.display()));
     let mut files: Vec<_> = entries
         .map(|entry| {
@@ -36,6 +54,7 @@ fn corpus(name: &str) -> Vec<(String, Vec<u8>)> {
         })
         .collect();
     files.sort();
+    assert!(files.len() >= FILES_MIN, "{name} has {} files", files.len());
     files
 }
 
@@ -45,15 +64,22 @@ fn holds((name, target): Target, data: &[u8], of: &str) {
     }
 }
 
-#[test]
-fn every_corpus_holds() {
-    for target in TARGETS {
-        let files = corpus(target.0);
-        assert!(files.len() >= FILES_MIN, "{} has {} files", target.0, files.len());
-        for (file, data) in files {
+fn replay(suite: &Suite) {
+    for &target in suite.targets {
+        for (file, data) in corpus(suite.folder, target.0) {
             holds(target, &data, &file);
         }
     }
+}
+
+#[test]
+fn every_corpus_holds() {
+    replay(&WIRE);
+}
+
+#[test]
+fn every_corpus_of_pictures_holds() {
+    replay(&IMAGES);
 }
 
 /// Changes an input a little: bits, bytes, pieces of itself and of others.
@@ -84,19 +110,28 @@ fn mutate(dice: &mut Dice, files: &[(String, Vec<u8>)]) -> Vec<u8> {
     data
 }
 
-#[test]
-fn mutations_of_every_corpus_hold() {
+fn mutations(suite: &Suite, moment: Duration, least: u64) {
     let seed = seed(20_260_103);
-    for target in TARGETS {
-        let files = corpus(target.0);
+    for &target in suite.targets {
+        let files = corpus(suite.folder, target.0);
         let mut dice = Dice::of(seed, target.0);
         let began = Instant::now();
         let mut done = 0;
-        while done < MUTATIONS && began.elapsed() < MOMENT {
+        while done < MUTATIONS && began.elapsed() < moment {
             let data = mutate(&mut dice, &files);
             holds(target, &data, &format!("mutation {done} of seed {seed}"));
             done += 1;
         }
-        assert!(done > MUTATIONS / 100, "{}: {done} mutations", target.0);
+        assert!(done > least, "{}: {done} mutations", target.0);
     }
+}
+
+#[test]
+fn mutations_of_every_corpus_hold() {
+    mutations(&WIRE, MOMENT, TEXTS_MIN);
+}
+
+#[test]
+fn mutations_of_pictures_hold() {
+    mutations(&IMAGES, MOMENT / 2, PICTURES_MIN);
 }

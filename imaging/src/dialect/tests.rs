@@ -437,6 +437,11 @@ proptest! {
             if is_one_sided || (has_query && dialect == Dialect::Query) {
                 continue;
             }
+            // parameters behind other paths are the page's own
+            let source = match (dialect, &source) {
+                (Dialect::Query, Source::Path(path)) => Source::Path(format!("{path}.jpg").into()),
+                _ => source.clone(),
+            };
             let at = at.map(u64::from).filter(|at| *at > 0);
             let target = print(dialect, &all, &source, &rules, at);
             let target = target.ok_or_else(|| TestCaseError::fail(format!("{dialect:?}: {all} of {source:?}")))?;
