@@ -316,17 +316,21 @@ fn peak_mib() -> u64 {
 
 #[test]
 fn bombs_do_not_fill_memory() {
+    let is_allowed = |path: &std::path::Path| path.ends_with("png-49-megapixels.png");
     let directory = concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/fixtures/images/bombs");
-    let mut count = 0;
-    for entry in std::fs::read_dir(directory).unwrap() {
-        let path = entry.unwrap().path();
+    let mut paths: Vec<_> =
+        std::fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().path()).collect();
+    // what lies within the limits last, for its peak is never forgotten
+    paths.sort_by_key(|path| is_allowed(path));
+    let count = paths.len();
+    for path in paths {
         match rendered(&std::fs::read(&path).unwrap(), "w=100") {
             Ok(result) => assert!(result.width <= 100, "{path:?}"),
             Err(error) => assert_ne!(error, Error::Panicked, "{path:?}"),
         }
         let peak = peak_mib();
-        assert!(peak < 150, "{path:?} took {peak} MiB");
-        count += 1;
+        let most = if is_allowed(&path) { 300 } else { 150 };
+        assert!(peak < most, "{path:?} took {peak} MiB");
     }
     assert!(count >= 15, "only {count} bombs");
 }

@@ -34,7 +34,8 @@ enum Side {
     Reaching,
 }
 
-/// Points in a row on one side after which the middle is tried: on a bent curve interpolation creeps.
+/// Points in a row on one side after which the middle is tried: on a bent curve interpolation creeps, and so do steps of a rise
+/// that is thought too steep.
 const RUN_MAX: u32 = 2;
 
 impl Bracket {
@@ -84,7 +85,7 @@ impl Bracket {
         let middle = f64::midpoint(f64::from(self.low), f64::from(self.high));
         let along = |from: Point, rise: f64| f64::from(from.quality) + (self.aim - from.value) / rise;
         match (self.short, self.reaching) {
-            (Some(_), Some(_)) if self.run.1 > RUN_MAX => middle,
+            _ if self.run.1 > RUN_MAX => middle,
             (Some(short), Some(reaching)) => {
                 let steps = f64::from(reaching.quality) - f64::from(short.quality);
                 along(short, (reaching.value - short.value) / steps)

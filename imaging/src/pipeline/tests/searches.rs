@@ -35,8 +35,8 @@ fn automatic_quality_is_the_lowest_that_is_alike() {
         let automatic = found(&format!("w=160,f={format},q=auto"), AcceptClass::Plain, effort);
         let reached = likeness(&automatic, "w=160");
         let bound = f64::from(TARGET);
-        // planes are compared before colour is halved, so that a little is lost between
-        assert!(reached >= bound - 2.0 && reached <= bound + 12.0, "{format}: {reached}");
+        // what is compared has half the chroma already, so that a little is lost between
+        assert!(reached >= bound - 4.0 && reached <= bound + 12.0, "{format}: {reached}");
         let finest = found(&format!("w=160,f={format},q=95"), AcceptClass::Plain, effort);
         assert!(automatic.bytes.len() < finest.bytes.len(), "{format}");
     }
