@@ -34,8 +34,7 @@ enum Side {
     Reaching,
 }
 
-/// Points in a row on one side after which the middle is tried: on a bent curve interpolation creeps, and so do steps of a rise
-/// that is thought too steep.
+/// Points in a row on one side after which the middle is tried: on a bent curve interpolation creeps.
 const RUN_MAX: u32 = 2;
 
 impl Bracket {
@@ -67,7 +66,10 @@ impl Bracket {
 
     /// The quality to try for the highest that falls short; none when all are ruled out.
     pub(super) fn highest_short(&self) -> Option<u8> {
-        self.within(self.crossing().ceil() - 1.0)
+        // steps of a rise that is thought too steep creep too
+        let creeps = self.short.is_none() && self.run.1 > RUN_MAX;
+        let crossing = if creeps { self.middle() } else { self.crossing() };
+        self.within(crossing.ceil() - 1.0)
     }
 
     /// The lowest in question.
@@ -80,12 +82,16 @@ impl Bracket {
         (self.low <= self.high).then_some(self.high)
     }
 
+    fn middle(&self) -> f64 {
+        f64::midpoint(f64::from(self.low), f64::from(self.high))
+    }
+
     /// Where the curve is thought to reach the value.
     fn crossing(&self) -> f64 {
-        let middle = f64::midpoint(f64::from(self.low), f64::from(self.high));
+        let middle = self.middle();
         let along = |from: Point, rise: f64| f64::from(from.quality) + (self.aim - from.value) / rise;
         match (self.short, self.reaching) {
-            _ if self.run.1 > RUN_MAX => middle,
+            (Some(_), Some(_)) if self.run.1 > RUN_MAX => middle,
             (Some(short), Some(reaching)) => {
                 let steps = f64::from(reaching.quality) - f64::from(short.quality);
                 along(short, (reaching.value - short.value) / steps)
