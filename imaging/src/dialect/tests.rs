@@ -439,7 +439,7 @@ proptest! {
             }
             // parameters behind other paths are the page's own
             let source = match (dialect, &source) {
-                (Dialect::Query, Source::Path(path)) => Source::Path(format!("{path}.jpg").into()),
+                (Dialect::Query, Source::Path(path)) => Source::Path(format!("{path}.jpg")),
                 _ => source.clone(),
             };
             let at = at.map(u64::from).filter(|at| *at > 0);

@@ -133,8 +133,8 @@ const OTHER_DECODER: Difference = Difference { mean: 0.9, most: 4 };
 /// The same, with chroma that is doubled there and interpolated here.
 const DOUBLED: Difference = Difference { mean: 1.3, most: 9 };
 
-/// AVIF, HEIC and JPEG XL: depths, chroma, alpha, orientation.
-pub(crate) const MODERN: [Case; 19] = [
+/// AVIF, HEIC and JPEG XL: depths, chroma, alpha, tiles, orientation.
+pub(crate) const MODERN: [Case; 22] = [
     case("scene.avif", "f=png", "scene-avif", OTHER_DECODER),
     case("small-444-limited.avif", "f=png", "small-444-limited-avif", ROUNDED),
     case("small-422.avif", "f=png", "small-422-avif", OTHER_DECODER),
@@ -148,6 +148,9 @@ pub(crate) const MODERN: [Case; 19] = [
     case("scene.heic", "f=png", "scene-heic", DOUBLED),
     case("small-10.heic", "f=png", "small-10-heic", DOUBLED),
     case("veil.heic", "f=png", "veil-heic", OTHER_DECODER),
+    case("tiles.avif", "f=png", "tiles-avif", ROUNDED),
+    case("tiles.heic", "f=png", "tiles-heic", ROUNDED),
+    case("tiles-turned.heic", "f=png", "tiles-turned-heic", ROUNDED),
     case("scene.jxl", "f=png", "scene-jxl", ROUNDED),
     case("small-lossless.jxl", "f=png", "small-lossless-jxl", SAME),
     case("small-16.jxl", "f=png", "small-16-jxl", ROUNDED),

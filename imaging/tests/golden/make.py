@@ -18,6 +18,7 @@ may give other sources, and then every reference changes with them.
 
 import io
 import shutil
+import struct
 import sys
 from pathlib import Path
 
@@ -402,9 +403,100 @@ def modern_sources(out):
         (out / f"{name}.jxl").write_bytes(imagecodecs.jpegxl_encode(samples, effort=5, **options))
 
 
+def box(kind, *parts, version=None, flags=0):
+    """A box of a file like MP4 (ISO/IEC 14496-12 section 4.2)."""
+    head = b"" if version is None else struct.pack(">I", version << 24 | flags)
+    body = head + b"".join(parts)
+    return struct.pack(">I4s", len(body) + 8, kind) + body
+
+
+def boxes(data):
+    at = 0
+    while at < len(data):
+        size, kind = struct.unpack_from(">I4s", data, at)
+        yield kind, data[at + 8 : at + size]
+        at += size
+
+
+def coded(file):
+    """The configuration and the data of the only item of a file."""
+    meta = dict(boxes(dict(boxes(file))[b"meta"][4:]))
+    properties = list(boxes(dict(boxes(meta[b"iprp"]))[b"ipco"]))
+    configuration = next((kind, data) for kind, data in properties if kind in (b"av1C", b"hvcC"))
+    size, iloc = meta[b"iloc"][4] & 15, meta[b"iloc"]
+    assert size == 4, "lengths of four bytes"
+    length = struct.unpack(">I", iloc[-4:])[0]
+    return configuration, dict(boxes(file))[b"mdat"][-length:]
+
+
+def tiled(encode, item, brand, size, tile, columns, properties):
+    """A grid of tiles (ISO/IEC 23008-12 section 6.6.2.3), larger than the picture where they do not fit."""
+    whole = scene(*size)
+    padded = np.pad(whole, ((0, -size[1] % tile[1]), (0, -size[0] % tile[0]), (0, 0)), mode="edge")
+    rows = padded.shape[0] // tile[1]
+    places = [(x * tile[0], y * tile[1]) for y in range(rows) for x in range(columns)]
+    cut = [encode(image(padded[y : y + tile[1], x : x + tile[0]])) for x, y in places]
+    (kind, configuration), _ = coded(cut[0])
+    parts = [coded(file)[1] for file in cut]
+    count = len(parts)
+    spatial = lambda side: box(b"ispe", struct.pack(">II", *side), version=0)
+    own = [spatial(size), *properties]
+    ipco = box(b"ipco", box(kind, configuration), spatial(tile), *own)
+    marks = [(1, [3 + n for n in range(len(own))])] + [(n + 2, [1, 2]) for n in range(count)]
+    ipma = struct.pack(">I", len(marks)) + b"".join(
+        struct.pack(">HB", number, len(which)) + bytes(0x80 | mark for mark in which) for number, which in marks
+    )
+    infe = lambda number, name, flags: box(b"infe", struct.pack(">HH4sx", number, 0, name), version=2, flags=flags)
+    grid = struct.pack(">BBBBHH", 0, 0, rows - 1, columns - 1, *size)
+    items = [infe(1, b"grid", 0)] + [infe(n + 2, item, 1) for n in range(count)]
+
+    def meta(start):
+        places = struct.pack(">HHHHII", 1, 1, 0, 1, 0, len(grid))
+        for number, part in enumerate(parts):
+            places += struct.pack(">HHHHII", number + 2, 0, 0, 1, start, len(part))
+            start += len(part)
+        return box(
+            b"meta",
+            box(b"hdlr", struct.pack(">I4s13x", 0, b"pict"), version=0),
+            box(b"pitm", struct.pack(">H", 1), version=0),
+            box(b"iinf", struct.pack(">H", count + 1), *items, version=0),
+            box(b"iref", box(b"dimg", struct.pack(f">HH{count}H", 1, count, *range(2, count + 2))), version=0),
+            box(b"iprp", ipco, box(b"ipma", ipma, version=0)),
+            box(b"idat", grid),
+            box(b"iloc", struct.pack(">BBH", 0x44, 0, count + 1), places, version=1),
+            version=0,
+        )
+
+    head = box(b"ftyp", brand, struct.pack(">I", 0), b"mif1", brand, b"miaf")
+    start = len(head) + len(meta(0)) + 8
+    return head + meta(start) + box(b"mdat", *parts)
+
+
+def tiles(out):
+    def avif(tile):
+        written = io.BytesIO()
+        tile.save(written, format="AVIF", quality=95, subsampling="4:4:4", speed=6)
+        return written.getvalue()
+
+    def heic(tile):
+        written = io.BytesIO()
+        tile.save(written, format="HEIF", quality=95, chroma=444)
+        return written.getvalue()
+
+    # in the middle, 20 less both ways
+    fractions = (104, 1, 76, 1, 0, 1, 0, 1)
+    clap = box(b"clap", struct.pack(">8I", *fractions))
+    turn, mirror = box(b"irot", b"\x01"), box(b"imir", b"\x01")
+    size, tile = (124, 96), (64, 64)
+    (out / "tiles.avif").write_bytes(tiled(avif, b"av01", b"avif", size, tile, 2, []))
+    (out / "tiles.heic").write_bytes(tiled(heic, b"hvc1", b"heic", size, tile, 2, []))
+    (out / "tiles-turned.heic").write_bytes(tiled(heic, b"hvc1", b"heic", size, tile, 2, [clap, turn, mirror]))
+
+
 def modern():
     out = HERE / "sources"
     modern_sources(out)
+    tiles(out)
     upright = ImageOps.exif_transpose(Image.open(FIXTURES / "modern/photo-irot1.avif")).convert("RGB")
     upright = np.asarray(upright).astype(float)
     reference("irot1", resampled(upright, (100, 150)), upside_down=resampled(upright[::-1, ::-1], (100, 150)))

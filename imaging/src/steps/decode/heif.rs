@@ -7,7 +7,7 @@
 use super::{Cicp, Decoded, Frames, bounded};
 use crate::frame::{Frame, Layout, buffer_bytes};
 use crate::limits::Limits;
-use crate::sniff::heif::{Area, Parts, Still};
+use crate::sniff::heif::{self as container, Area, Parts, Still};
 use crate::sniff::isobmff::{Nclx, Property};
 use crate::sniff::{Header, SourceFormat};
 use crate::steps::crop::{self, Rect};
@@ -141,7 +141,19 @@ impl Reading<'_> {
             coded.frame(said, colours)
         };
         match self.header.format {
-            SourceFormat::Avif => av1::decode(&data, size, self.deadline, read),
+            SourceFormat::Avif => {
+                // the container may have claimed another kind of picture
+                let (chroma, is_deep) = av1::kind(&data)?;
+                let decode_bytes_per_pixel = container::av1_bytes_per_pixel(chroma, is_deep);
+                let Size { width, height } = size;
+                self.limits.check_header(&Header {
+                    width,
+                    height,
+                    decode_bytes_per_pixel,
+                    ..*self.header
+                })?;
+                av1::decode(&data, size, self.deadline, read)
+            }
             #[cfg(feature = "heic")]
             SourceFormat::Heic => {
                 let configuration =

@@ -51,6 +51,16 @@ pub(crate) struct Still<'a> {
     /// Colours are already multiplied by alpha.
     pub(crate) is_premultiplied: bool,
     bits: u8,
+    chroma: Chroma,
+}
+
+/// How many samples of chroma there are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Chroma {
+    /// None, or one of each for four of luma.
+    Quarter,
+    Half,
+    Full,
 }
 
 /// The format by the brands of the file; none for a file of another kind.
@@ -78,10 +88,9 @@ pub(super) fn format(source: &[u8]) -> Option<SourceFormat> {
 pub(super) fn header(source: &[u8], format: SourceFormat) -> Result<Header, Error> {
     let still = Still::open(source)?;
     let is_deep = still.bits > 8;
-    let decode_bytes_per_pixel = match (format, is_deep) {
-        // planes, result, what the decoder keeps beside
-        (SourceFormat::Avif, false) => 10,
-        (SourceFormat::Avif, true) => 14,
+    let decode_bytes_per_pixel = match format {
+        SourceFormat::Avif => av1_bytes_per_pixel(still.chroma, is_deep),
+        // planes, a copy of them for filters, result, what the decoder keeps beside
         _ => 16,
     };
     Ok(Header {
@@ -89,6 +98,18 @@ pub(super) fn header(source: &[u8], format: SourceFormat) -> Result<Header, Erro
         depth: if is_deep { 16 } else { 8 },
         ..Header::still(format, still.shown.width, still.shown.height, decode_bytes_per_pixel)
     })
+}
+
+/// Memory that decoding AV1 takes per pixel: samples, coefficients of twice their size, and the result. The decoder keeps some
+/// more beside.
+pub(crate) fn av1_bytes_per_pixel(chroma: Chroma, is_deep: bool) -> u32 {
+    let doubled = match chroma {
+        Chroma::Quarter => 3,
+        Chroma::Half => 4,
+        Chroma::Full => 6,
+    };
+    let sample = if is_deep { 6 } else { 3 };
+    doubled * sample / 2 + 8
 }
 
 impl<'a> Still<'a> {
@@ -110,6 +131,7 @@ impl<'a> Still<'a> {
             alpha: None,
             is_premultiplied: false,
             bits: bits(&container, &parts),
+            chroma: chroma(&container, &parts),
             parts,
             container,
         };
@@ -222,6 +244,22 @@ fn bits(container: &Container<'_>, parts: &Parts) -> u8 {
         _ => None,
     });
     configured.unwrap_or(8)
+}
+
+/// Samples of chroma, from the configuration of AV1.
+fn chroma(container: &Container<'_>, parts: &Parts) -> Chroma {
+    let configured = parts.first().and_then(|item| {
+        container.properties(item).find_map(|property| match property {
+            Property::Av1(configuration) => configuration.get(2).copied(),
+            _ => None,
+        })
+    });
+    // AV1 in ISOBMFF section 2.3.3: monochrome, subsampling across, and down
+    match configured.map(|byte| byte >> 2 & 7) {
+        Some(0) => Chroma::Full,
+        Some(2) => Chroma::Half,
+        _ => Chroma::Quarter,
+    }
 }
 
 /// The part of the picture that an aperture leaves; none for one that does not lie on whole pixels within it.

@@ -12,6 +12,7 @@ use std::time::Duration;
 use super::coded::Coded;
 use super::{DAMAGED, Size};
 use crate::sniff::Reader;
+use crate::sniff::heif::Chroma;
 use crate::{Deadline, Error};
 
 #[expect(unsafe_code, reason = "rav1d is called by dav1d's interface for C; see the module")]
@@ -63,12 +64,24 @@ pub(super) fn decode<T: Send + 'static>(
     }
 }
 
-/// Counts the frame headers of open bitstream units (AV1 section 5.3); none when the units do not fit.
+/// How much chroma a picture has, and whether its samples have more than eight bits.
+///
+/// # Errors
+/// `Undecodable` when its units do not say, or more than once.
+pub(super) fn kind(units: &[u8]) -> Result<(Chroma, bool), Error> {
+    // what is counted is in its place, so that rav1d reads no other
+    frames(units).ok_or(DAMAGED)?;
+    ffi::kind(units)
+}
+
+/// Counts the frame headers of open bitstream units (AV1 section 5.3); none when the units do not fit, or when there is more than
+/// one header of a sequence.
 fn frames(units: &[u8]) -> Option<usize> {
+    const SEQUENCE_HEADER: u8 = 1;
     const FRAME_HEADER: u8 = 3;
     const FRAME: u8 = 6;
     let mut reader = Reader::new(units);
-    let mut count = 0;
+    let (mut count, mut sequences) = (0, 0);
     while !reader.rest().is_empty() {
         let head = reader.u8()?;
         let kind = head >> 3 & 15;
@@ -79,10 +92,11 @@ fn frames(units: &[u8]) -> Option<usize> {
             reader.u8()?;
         }
         count += usize::from(kind == FRAME || kind == FRAME_HEADER);
+        sequences += usize::from(kind == SEQUENCE_HEADER);
         let length = if head & 2 != 0 { leb128(&mut reader)? } else { reader.rest().len() };
         reader.take(length)?;
     }
-    Some(count)
+    (sequences < 2).then_some(count)
 }
 
 fn leb128(reader: &mut Reader<'_>) -> Option<usize> {
@@ -113,6 +127,8 @@ mod tests {
             (vec![&[0xb2, 1, 0]], None),
             (vec![&[0x32, 0x80]], None),
             (vec![&[0x32, 0x81, 0, 0]], Some(1)),
+            (vec![&[0x0a, 1, 0], frame], Some(1)),
+            (vec![&[0x0a, 1, 0], &[0x0a, 1, 0], frame], None),
         ] {
             assert_eq!(frames(&units.concat()), count, "{units:?}");
         }

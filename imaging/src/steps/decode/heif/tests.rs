@@ -59,6 +59,23 @@ fn limits_hold_for_the_coded_size() {
 }
 
 #[test]
+fn memory_is_judged_by_what_is_coded_and_not_by_what_is_claimed() {
+    let source = golden("small-444-limited.avif");
+    let honest = sniff::header(&source).unwrap();
+    let mut lying = source;
+    let at = lying.windows(4).position(|window| window == b"av1C").unwrap() + 6;
+    // eight bits and no chroma
+    lying[at] = lying[at] & !0x60 | 0x1c;
+    let header = sniff::header(&lying).unwrap();
+    assert!(header.decode_bytes_per_pixel < honest.decode_bytes_per_pixel, "{header:?}");
+    let bytes = header.pixels() * u64::from(header.decode_bytes_per_pixel);
+    let limits = Limits { decode_bytes_max: bytes, ..Limits::default() };
+    assert_eq!(limits.check_header(&header), Ok(()));
+    let outcome = decode(&lying, &header, &limits, &Deadline::never()).map(|_| ());
+    assert!(matches!(outcome, Err(Error::TooManyPixels { .. })), "{outcome:?}");
+}
+
+#[test]
 fn past_the_deadline_it_stops() {
     let deadline = Deadline::never();
     deadline.cancel();
