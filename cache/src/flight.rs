@@ -379,15 +379,21 @@ impl Flights {
     /// Joins the running flight unless `outdated` says that a purge came after it began; then, or when there is none,
     /// starts one at `position`.
     pub fn join(&self, hash: KeyHash, position: Position, outdated: impl FnOnce(Position) -> bool) -> Role {
+        enter(&mut self.running.lock(), hash, position, outdated)
+    }
+
+    /// The same, but nothing is started when nobody flies and it `is_done`. A flight leaves after what it fetched is stored, so
+    /// that whoever saw the tiers before that sees them right here.
+    pub fn join_unless(
+        &self,
+        hash: KeyHash,
+        position: Position,
+        outdated: impl FnOnce(Position) -> bool,
+        is_done: impl FnOnce() -> bool,
+    ) -> Option<Role> {
         let mut running = self.running.lock();
-        if let Some(flight) = running.get(&hash)
-            && !outdated(flight.position)
-        {
-            return Role::Follower(Arc::clone(flight));
-        }
-        let flight = Arc::new(Flight::new(position));
-        running.insert(hash, Arc::clone(&flight));
-        Role::Leader(flight)
+        let is_over = !running.contains_key(&hash) && is_done();
+        (!is_over).then(|| enter(&mut running, hash, position, outdated))
     }
 
     /// Forgets a flight, unless a younger one took its place.
@@ -415,6 +421,22 @@ impl Flights {
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
+}
+
+fn enter(
+    running: &mut HashMap<KeyHash, Arc<Flight>>,
+    hash: KeyHash,
+    position: Position,
+    outdated: impl FnOnce(Position) -> bool,
+) -> Role {
+    if let Some(flight) = running.get(&hash)
+        && !outdated(flight.position)
+    {
+        return Role::Follower(Arc::clone(flight));
+    }
+    let flight = Arc::new(Flight::new(position));
+    running.insert(hash, Arc::clone(&flight));
+    Role::Leader(flight)
 }
 
 #[cfg(test)]

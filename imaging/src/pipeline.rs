@@ -104,6 +104,8 @@ pub struct Rendered {
     /// Samples across that its source was decoded to for a larger rendering; 0 for a source decoded for this one. The same
     /// transform of the same source gives the same bytes only where this is the same.
     pub decoded_across: u32,
+    /// Whether its deadline was so near that less was done for it: its bytes follow from the time then, too.
+    pub is_hurried: bool,
     /// Whether more time would have made a smaller file.
     pub can_improve: bool,
     /// Where the time went.
@@ -217,7 +219,8 @@ impl Job<'_> {
             source_width: seen.width,
             source_height: seen.height,
             decoded_across: about.decoded_across,
-            can_improve: can_improve || written.is_cheaper,
+            is_hurried: written.is_hurried,
+            can_improve: can_improve || written.is_hurried,
             timings,
         })
     }
@@ -279,7 +282,7 @@ impl Job<'_> {
             icc: extra.and_then(|extra| extra.icc.as_deref()),
             exif: extra.and_then(|extra| extra.exif.as_deref()),
             deadline: self.deadline,
-            is_cheaper: false,
+            is_hurried: false,
         }
     }
 }
@@ -352,7 +355,7 @@ impl<'j> Progress<'j> {
     fn written(mut self) -> Result<(Written, Size, Timings), Error> {
         let written = match (self.growing.take(), self.still.take()) {
             (Some(growing), _) => {
-                Written { bytes: growing.finish()?, output: self.output, is_cheaper: false }
+                Written { bytes: growing.finish()?, output: self.output, is_hurried: false }
             }
             (None, Some(picture)) => {
                 let writing = self.job.writing(self.output, self.extra.as_ref());

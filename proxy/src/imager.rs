@@ -196,7 +196,7 @@ impl Imager {
         if rendered.can_improve && self.settings.effort == Patience::Answering {
             self.studio.can_improve(self.hash);
         }
-        let mut headers = inherited(&source.headers, &of_decoding(etag, rendered), source.is_shared);
+        let mut headers = inherited(&source.headers, &of_rendering(etag, rendered), source.is_shared);
         headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
         let (content_type, body) = match &self.shape {
             Shape::IiifInfo { id_url, rules } => {
@@ -312,13 +312,17 @@ fn as_it_is(source: &Fetched, format: SourceFormat, etag: &str) -> OriginRespons
     OriginResponse { head, body: Body::Full(source.bytes.clone()), provenance: source.provenance.clone() }
 }
 
-/// The validator of a rendering whose source may have been decoded for a larger one: its bytes differ a little then, and two
-/// nodes must not name both alike.
-fn of_decoding(etag: &str, rendered: &Rendered) -> String {
-    match (rendered.decoded_across, etag.strip_suffix('"')) {
-        (0, _) | (_, None) => etag.to_owned(),
-        (across, Some(open)) => format!("{open}-{across}\""),
+/// The validator of a rendering that differs a little from what its transform gives else: its source was decoded for a larger
+/// one, or its deadline was near. Two nodes must not name both alike.
+fn of_rendering(etag: &str, rendered: &Rendered) -> String {
+    let Some(mut named) = etag.strip_suffix('"').map(str::to_owned) else { return etag.to_owned() };
+    if rendered.decoded_across > 0 {
+        named.push_str(&format!("-{}", rendered.decoded_across));
     }
+    if rendered.is_hurried {
+        named.push_str("-h");
+    }
+    named + "\""
 }
 
 /// The validator that is stored, if it is of the rendering that `etag` names.
@@ -409,4 +413,40 @@ fn refusal(status: u16, message: &str, provenance: Option<Provenance>) -> Origin
 /// The number that Cloudflare's clients read, out of `ERROR <number>: …`.
 fn code_of(message: &str) -> &str {
     message.strip_prefix("ERROR ").and_then(|rest| rest.split(':').next()).unwrap_or("9500")
+}
+
+#[cfg(test)]
+mod tests {
+    use overfall_imaging::pipeline::Timings;
+
+    use super::*;
+
+    #[test]
+    fn a_rendering_that_came_out_otherwise_has_a_validator_of_its_own_and_is_valid_still() {
+        let rendered = |decoded_across, is_hurried| Rendered {
+            bytes: Bytes::new(),
+            content_type: "image/webp",
+            width: 1,
+            height: 1,
+            source_width: 1,
+            source_height: 1,
+            decoded_across,
+            is_hurried,
+            can_improve: is_hurried,
+            timings: Timings::default(),
+        };
+        let mut headers = HeaderMap::new();
+        for (across, is_hurried, name) in [
+            (0, false, "\"ab\""),
+            (640, false, "\"ab-640\""),
+            (0, true, "\"ab-h\""),
+            (640, true, "\"ab-640-h\""),
+        ] {
+            assert_eq!(of_rendering("\"ab\"", &rendered(across, is_hurried)), name);
+            headers.insert(header::IF_NONE_MATCH, HeaderValue::from_static(name));
+            assert_eq!(validated(&headers, "\"ab\""), Some(name));
+            assert_eq!(validated(&headers, "\"a\""), None, "{name}");
+        }
+        assert_eq!(validated(&HeaderMap::new(), "\"ab\""), None);
+    }
 }

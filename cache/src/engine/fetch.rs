@@ -102,12 +102,22 @@ impl Engine {
         Some((Arc::clone(stored), served_as))
     }
 
-    /// Validates behind a stale answer, unless somebody does already.
+    /// Validates behind a stale answer, unless somebody does already, or has done since the answer was found.
     fn refresh(self: &Arc<Self>, request: &Request, place: &Place, stale: &StoredRef) {
         if self.failures.recall(place.hash, Instant::now()).is_some() {
             return;
         }
-        if let Role::Leader(flight) = self.join(&place.key, place.hash) {
+        let key = &place.key;
+        let is_replaced = || {
+            let resident = self.hybrid.resident(key.borrowed(), place.hash);
+            resident.is_some_and(|resident| {
+                let present = resident.stored();
+                !Arc::ptr_eq(present, stale) && present.lifetime.received >= stale.lifetime.received
+            })
+        };
+        let outdated = |began| self.purges.covers_key_since(&key.site, &key.host, &key.target, began);
+        let role = self.flights.join_unless(place.hash, self.purges.position(), outdated, is_replaced);
+        if let Some(Role::Leader(flight)) = role {
             self.lead(flight, Errand::new(request, place.hash, Some(Arc::clone(stale))));
         }
     }

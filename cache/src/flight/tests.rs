@@ -440,3 +440,18 @@ fn in_any_order_a_purge_wins_over_a_fill() {
         assert!(seen.iter().any(|line| line.contains(what)), "no order shows {what:?}");
     }
 }
+
+#[test]
+fn nothing_is_started_for_what_a_flight_has_done_meanwhile() {
+    let flights = Flights::default();
+    let join =
+        |is_done: &dyn Fn() -> bool| flights.join_unless(HASH, Position::default(), |_| false, is_done);
+    assert!(join(&|| true).is_none());
+    assert!(flights.is_empty());
+    let Some(Role::Leader(flight)) = join(&|| false) else { panic!("nobody flies, and it is not done") };
+    // what is stored is only looked at when nobody flies
+    let follows = join(&|| panic!("somebody flies"));
+    assert!(matches!(follows, Some(Role::Follower(led)) if Arc::ptr_eq(&led, &flight)));
+    flights.leave(HASH, &flight);
+    assert!(join(&|| true).is_none());
+}

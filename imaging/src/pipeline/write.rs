@@ -38,16 +38,16 @@ pub(super) struct Writing<'a> {
     pub(super) icc: Option<&'a [u8]>,
     pub(super) exif: Option<&'a [u8]>,
     pub(super) deadline: &'a Deadline,
-    /// Whether there was no time for a better format.
-    pub(super) is_cheaper: bool,
+    /// Whether there was no time for what would be done else.
+    pub(super) is_hurried: bool,
 }
 
 /// A file and what it is.
 pub(super) struct Written {
     pub(super) bytes: Vec<u8>,
     pub(super) output: Output,
-    /// Whether there was no time for a better format.
-    pub(super) is_cheaper: bool,
+    /// Whether there was no time for what would be done else.
+    pub(super) is_hurried: bool,
 }
 
 impl<'a> Writing<'a> {
@@ -64,7 +64,7 @@ impl<'a> Writing<'a> {
             (Quality::Auto, None) if is_lossy => self.encoded(picture, self.output, AVIF_LOOKS_ALIKE)?,
             _ => self.encoded(picture, self.output, self.quality)?,
         };
-        Ok(Written { bytes, output: self.output, is_cheaper: self.is_cheaper })
+        Ok(Written { bytes, output: self.output, is_hurried: self.is_hurried })
     }
 
     /// With less effort, and in a cheaper format where that is ours to choose, when there is not the time for more: a picture
@@ -84,13 +84,12 @@ impl<'a> Writing<'a> {
             }
             match (self.output, self.effort) {
                 (_, Effort::Best) => self.effort = Effort::Normal,
-                (Output::Avif, _) if is_open => (self.output, self.is_cheaper) = (Output::Webp, true),
+                (Output::Avif, _) if is_open => self.output = Output::Webp,
                 (_, Effort::Normal) => self.effort = Effort::Fast,
-                (Output::Webp, _) if is_open && !has_alpha => {
-                    (self.output, self.is_cheaper) = (Output::Jpeg, true);
-                }
+                (Output::Webp, _) if is_open && !has_alpha => self.output = Output::Jpeg,
                 (_, Effort::Fast) => return self,
             }
+            self.is_hurried = true;
         }
     }
 
@@ -144,7 +143,7 @@ impl<'a> Writing<'a> {
             .collect();
         let (output, found) =
             search::best(&mut candidates, target, self.deadline, |frame| reference.likeness(frame))?;
-        Ok(Written { bytes: found.bytes, output, is_cheaper: false })
+        Ok(Written { bytes: found.bytes, output, is_hurried: false })
     }
 
     fn encoded(&self, picture: &Canvas, output: Output, quality: u8) -> Result<Vec<u8>, Error> {
@@ -217,11 +216,11 @@ mod tests {
             icc: None,
             exif: None,
             deadline: &deadline,
-            is_cheaper: false,
+            is_hurried: false,
         };
-        let Writing { output, effort, is_cheaper, .. } =
+        let Writing { output, effort, is_hurried, .. } =
             writing.within_time(Duration::from_millis(left_ms), PIXELS, has_alpha);
-        (output, effort, is_cheaper)
+        (output, effort, is_hurried)
     }
 
     #[test]
@@ -235,6 +234,6 @@ mod tests {
         assert_eq!(auto(0, false), (Output::Jpeg, Effort::Fast, true), "something is tried in any case");
         let named = |left_ms| chosen(Format::Avif, Output::Avif, left_ms, false);
         assert_eq!(named(1_000), (Output::Avif, Effort::Normal, false));
-        assert_eq!(named(0), (Output::Avif, Effort::Fast, false), "a format asked for by name is kept");
+        assert_eq!(named(0), (Output::Avif, Effort::Fast, true), "a format asked for by name is kept");
     }
 }

@@ -21,6 +21,7 @@ fn result() -> Rendered {
         source_width: 1,
         source_height: 1,
         decoded_across: 0,
+        is_hurried: false,
         can_improve: false,
         timings: pipeline::Timings::default(),
     }
