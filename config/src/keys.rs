@@ -179,6 +179,7 @@ pub(crate) static LIMITS: Keys = keys(
         "fetches_max",
         "image_threads",
         "image_queue_megapixels",
+        "image_workers",
         "drain",
         "head_deadline",
         "idle",

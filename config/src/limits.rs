@@ -6,7 +6,7 @@ use crate::{
     bounds::{self, Bound},
     keys,
     model::Limits,
-    raw::Table,
+    raw::{Table, Value},
 };
 
 /// The bounds, with as many image threads as cores if the file says nothing.
@@ -20,6 +20,7 @@ pub(crate) fn limits(root: &Table<'_>) -> Limits {
         fetches_max: count(&bounds::FETCHES_MAX),
         image_threads: threads.unwrap_or_else(cores),
         image_queue_megapixels: table.amount(&bounds::IMAGE_QUEUE),
+        has_image_workers: table.value("image_workers").and_then(Value::flag).unwrap_or(true),
         drain: table.time(&bounds::DRAIN),
         head_deadline: table.time(&bounds::HEAD_DEADLINE),
         idle: table.time(&bounds::IDLE),

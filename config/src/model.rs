@@ -486,6 +486,8 @@ pub struct Limits {
     pub image_threads: usize,
     /// Waiting renderings, in megapixels of their sources. Default 400.
     pub image_queue_megapixels: u64,
+    /// Whether AVIF and HEIC are decoded in processes of their own. Default true.
+    pub has_image_workers: bool,
     /// Time a stopping node gives running requests. Default 30 s.
     pub drain: Duration,
     /// From the first byte of a request head to its end. Default 10 s.

@@ -71,7 +71,7 @@ fn the_smallest_file_gets_every_default() {
     assert_eq!(site.query, QueryRule::All);
     assert!(site.images.is_none() && site.on_failure.is_none());
     assert_eq!(config.limits.connections_max, 16_384);
-    assert!(config.limits.image_threads >= 1);
+    assert!(config.limits.image_threads >= 1 && config.limits.has_image_workers);
 }
 
 #[test]

@@ -1,9 +1,11 @@
 //! A decoded picture in memory, 8 bits a channel, rows without padding.
 
+use serde::{Deserialize, Serialize};
+
 use crate::Error;
 
 /// Order and meaning of the channels of a pixel.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum Layout {
     Grey,
     GreyAlpha,

@@ -32,6 +32,7 @@ pub mod steps;
 mod testing;
 pub mod transform;
 mod vp8;
+pub mod worker;
 mod xml;
 
 pub use deadline::Deadline;

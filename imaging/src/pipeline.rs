@@ -23,6 +23,7 @@ use crate::steps::colour;
 use crate::steps::decode::Wanted;
 use crate::steps::geometry::Size;
 use crate::transform::{Format, Metadata, Reduction, Transform};
+use crate::worker::Workers;
 use crate::{Deadline, Error};
 
 mod canvas;
@@ -58,6 +59,8 @@ pub struct Settings {
     pub effort: Patience,
     /// Renderings of this source that are wanted at the same time.
     pub sibling: Option<Arc<Sibling>>,
+    /// Processes for the codecs that are not to run in this one; without them they do.
+    pub workers: Option<Arc<Workers>>,
 }
 
 /// How long the one who asked can wait.
@@ -82,6 +85,7 @@ impl Default for Settings {
             mark: None,
             effort: Patience::default(),
             sibling: None,
+            workers: None,
         }
     }
 }
@@ -150,7 +154,7 @@ pub fn render(
     deadline.check()?;
     let header = admit(source, &transform, &settings.limits)?;
     match transform.format {
-        Format::Json => return facts::json(source, &header, &settings.limits, deadline),
+        Format::Json => return facts::json(source, &header, settings, deadline),
         Format::Svg => return facts::drawing(source, &header),
         _ => {}
     }
@@ -205,6 +209,7 @@ impl Job<'_> {
             chroma: if matches!(output, Output::Png | Output::Gif) { Chroma::Full } else { Chroma::Half },
             frames: if progress.is_animated { Wanted::All } else { Wanted::First },
             sibling: self.settings.sibling.as_deref(),
+            workers: self.settings.workers.as_deref(),
         };
         let about =
             reading.pictures(&mut |picture, shown_ms, about| progress.take(picture, shown_ms, about))?;
@@ -235,7 +240,8 @@ impl Job<'_> {
         }
         let result = result_size(header, transform);
         let pixels = u64::from(result.width) * u64::from(result.height);
-        let coding = self.writing(best, None).coding(self.quality(best));
+        let writing = self.writing(best, None);
+        let coding = writing.coding(writing.quality());
         let takes_long = encode::estimate(write::file(best), pixels, &coding) > ANSWER_WITHIN;
         match best {
             // every client that names AVIF shows WebP
@@ -248,31 +254,20 @@ impl Job<'_> {
         self.header.frames > 1 && !self.transform.still && matches!(output, Output::Webp | Output::Gif)
     }
 
-    fn quality(&self, output: Output) -> u8 {
-        let asked = self.transform.quality_of(output.format()).fixed();
-        if output == Output::Png {
-            // fewer colours only for who asks for them
-            let is_meant = self.transform.format == Format::Png;
-            return asked.filter(|_| is_meant).unwrap_or(100);
-        }
-        asked.unwrap_or(self.settings.quality).clamp(1, 100)
-    }
-
     fn mark(&self) -> Result<Option<Frame>, Error> {
         let Some(file) = self.settings.mark.as_ref().filter(|_| self.transform.watermark.is_some()) else {
             return Ok(None);
         };
-        let limits = &self.settings.limits;
         let header = sniff::header(file)?;
-        limits.check_header(&header)?;
-        opened::mark(file, &header, limits, self.deadline).map(Some)
+        self.settings.limits.check_header(&header)?;
+        opened::mark(file, &header, self.settings, self.deadline).map(Some)
     }
 
     fn writing<'w>(&'w self, output: Output, extra: Option<&'w Extra>) -> Writing<'w> {
         Writing {
             transform: self.transform,
             output,
-            quality: self.quality(output),
+            site_quality: self.settings.quality,
             likeness: self.settings.likeness,
             effort: match self.settings.effort {
                 Patience::Answering => Effort::Normal,
@@ -344,7 +339,8 @@ impl<'j> Progress<'j> {
 
     fn grow(&mut self, frame: Frame, shown_ms: u32, loop_count: u32) -> Result<(), Error> {
         if self.growing.is_none() {
-            let coding = self.job.writing(self.output, None).coding(self.job.quality(self.output));
+            let writing = self.job.writing(self.output, None);
+            let coding = writing.coding(writing.quality());
             let loops = u16::try_from(loop_count).unwrap_or(u16::MAX);
             self.growing = Animation::new(write::file(self.output), &coding, loops);
         }

@@ -36,7 +36,7 @@ const HEAVY_PIXELS: u64 = PIXELS_PER_SECOND;
 const QUIET: Duration = Duration::from_secs(1);
 
 /// How far the threads stand back, on the scale of nice(2). On Linux it is the calling thread's own.
-const NICENESS: i32 = 10;
+pub(crate) const NICENESS: i32 = 10;
 
 /// Longest wait that is suggested, in seconds.
 const RETRY_AFTER_S_MAX: u64 = 30;
@@ -52,14 +52,13 @@ pub struct Pool {
     threads: Mutex<Vec<JoinHandle<()>>>,
 }
 
-#[derive(Debug)]
 struct Shared {
     state: Mutex<State>,
     wake: Condvar,
     metrics: Arc<Metrics>,
     threads: u64,
     queue_pixels_max: u64,
-    on_quiet: fn(),
+    on_quiet: Box<dyn Fn() + Send + Sync>,
 }
 
 #[derive(Debug, Default)]
@@ -99,6 +98,12 @@ impl Drop for CancelOnDrop {
     }
 }
 
+impl std::fmt::Debug for Shared {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        out.debug_struct("Shared").field("state", &self.state).finish_non_exhaustive()
+    }
+}
+
 impl Pool {
     /// Starts `threads` threads (at least one) with a queue of `queue_megapixels` million pixels. A single job heavier than
     /// the whole queue still waits when nothing else does.
@@ -113,7 +118,11 @@ impl Pool {
     ///
     /// # Errors
     /// When the system gives no thread.
-    pub fn with_quiet(threads: usize, queue_megapixels: u64, on_quiet: fn()) -> std::io::Result<Self> {
+    pub fn with_quiet(
+        threads: usize,
+        queue_megapixels: u64,
+        on_quiet: impl Fn() + Send + Sync + 'static,
+    ) -> std::io::Result<Self> {
         let threads = threads.max(1);
         let metrics = Arc::<Metrics>::default();
         let sources = Sources::new(Arc::clone(&metrics));
@@ -123,7 +132,7 @@ impl Pool {
             metrics,
             threads: u64::try_from(threads).unwrap_or(u64::MAX),
             queue_pixels_max: queue_megapixels.saturating_mul(1_000_000),
-            on_quiet,
+            on_quiet: Box::new(on_quiet),
         });
         let pool = Self { shared, sources, threads: Mutex::default() };
         for number in 0..threads {
@@ -313,7 +322,7 @@ impl Shared {
                 self.wake.wait(&mut state);
             } else if self.wake.wait_for(&mut state, QUIET).timed_out() {
                 is_untidy = false;
-                MutexGuard::unlocked(&mut state, self.on_quiet);
+                MutexGuard::unlocked(&mut state, &self.on_quiet);
             }
         }
     }

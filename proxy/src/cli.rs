@@ -10,6 +10,8 @@ mod verbs;
 
 pub(crate) use client::AdminTarget;
 
+use crate::studio::WORKER_VERB;
+
 /// Exit code for an invalid configuration (`EX_CONFIG` of sysexits.h).
 pub const EXIT_CONFIG: u8 = 78;
 
@@ -76,6 +78,9 @@ enum Verb {
         #[command(flatten)]
         admin: AdminArgs,
     },
+    /// Decode what standard input asks for; started by nodes only.
+    #[command(name = WORKER_VERB, hide = true)]
+    ImageWorker,
     /// Print the version.
     Version,
 }

@@ -31,7 +31,7 @@ use twox_hash::XxHash3_128;
 use crate::studio::{ImageSite, Studio};
 
 /// Changes when the pixels of an unchanged transform change, so that old renderings are made anew.
-const PIPELINE_VERSION: u8 = 3;
+const PIPELINE_VERSION: u8 = 4;
 
 /// What a vector picture of a stranger may do in a browser: show itself.
 const SVG_POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; sandbox";

@@ -21,14 +21,13 @@ use overfall_cache::{
     tier::{Tier, folder::Folder, hybrid::Hybrid, s3},
 };
 use overfall_config::{Config, Limits, SharedTier};
-use overfall_imaging::pool::Pool;
 use tokio::{sync::watch, task::JoinHandle};
 
 use crate::{
     access_log::AccessLog,
     error::StartError,
     invalidate::LOG_PATIENCE,
-    memory, response,
+    response,
     route::Routes,
     studio::Studio,
     telemetry::Metrics,
@@ -113,14 +112,12 @@ impl Node {
                 filling_bytes_max: config.cache.memory_bytes / FILLING_SHARE,
             },
         });
-        let (threads, queue) = (config.limits.image_threads, config.limits.image_queue_megapixels);
-        let pool = Pool::with_quiet(threads, queue, memory::give_back)
-            .map_err(|source| StartError::Io { what: "image threads".to_owned(), source })?;
+        let studio = Studio::new(Arc::clone(&engine), &config.limits)?;
         let routes = Routes::build(config, &Routes::default(), parts.distance).await?;
         Ok(Arc::new(Self {
             name: config.node.name.clone(),
             region: config.node.region.clone(),
-            studio: Arc::new(Studio::new(Arc::clone(&engine), Arc::new(pool))),
+            studio: Arc::new(studio),
             engine,
             purges,
             bus: parts.bus,

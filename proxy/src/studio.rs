@@ -16,6 +16,7 @@ use overfall_cache::{
     stored::ResponseHead,
     waterfall::{Step, Waterfall},
 };
+use overfall_config::Limits as NodeLimits;
 use overfall_imaging::{
     client_hints::Hints,
     dialect::{self, Asks, Claim, Dialect, Fault, refuse},
@@ -25,14 +26,16 @@ use overfall_imaging::{
     pipeline::{Patience, Settings},
     pool::Pool,
     transform::{Format, Quality},
+    worker::Workers,
 };
 use parking_lot::Mutex;
 use tokio::sync::Semaphore;
 
 use crate::{
     admission::{Refusal, canonical_host},
+    error::StartError,
     imager::{Imager, Shape},
-    key,
+    key, memory,
     route::{IMAGE_PREFIX, SiteRoute},
 };
 
@@ -46,11 +49,16 @@ pub struct Studio {
     pub engine: Arc<Engine>,
     /// Renders.
     pub pool: Arc<Pool>,
+    /// Decode for it what is not to be decoded in this process.
+    workers: Option<Arc<Workers>>,
     /// Renderings that could be smaller, and how often they were asked for.
     improvable: Mutex<HashMap<KeyHash, u32>>,
     /// One rendering behind the answers at a time.
     improving: Arc<Semaphore>,
 }
+
+/// What the command line calls the life of a worker.
+pub(crate) const WORKER_VERB: &str = "image-worker";
 
 /// A readable image URL.
 pub enum ImageWork {
@@ -73,10 +81,23 @@ pub struct ImageRequest {
 }
 
 impl Studio {
-    /// For a node's engine and threads.
-    #[must_use]
-    pub fn new(engine: Arc<Engine>, pool: Arc<Pool>) -> Self {
-        Self { engine, pool, improvable: Mutex::default(), improving: Arc::new(Semaphore::new(1)) }
+    /// For a node's engine, with threads and processes of its own.
+    ///
+    /// # Errors
+    /// When the system gives no threads, or processes that can't be shut off from it.
+    pub fn new(engine: Arc<Engine>, limits: &NodeLimits) -> Result<Self, StartError> {
+        let workers = limits.has_image_workers.then(workers).transpose()?.map(Arc::new);
+        let idle = workers.clone();
+        let on_quiet = move || {
+            if let Some(workers) = &idle {
+                workers.rest();
+            }
+            memory::give_back();
+        };
+        let pool = Pool::with_quiet(limits.image_threads, limits.image_queue_megapixels, on_quiet)
+            .map_err(|source| StartError::Io { what: "image threads".to_owned(), source })?;
+        let improving = Arc::new(Semaphore::new(1));
+        Ok(Self { engine, pool: Arc::new(pool), workers, improvable: Mutex::default(), improving })
     }
 
     /// Reads a request target. `None`: it is no image URL of this site.
@@ -162,6 +183,7 @@ impl Studio {
                 mark: None,
                 effort: Patience::Answering,
                 sibling: None,
+                workers: self.workers.clone(),
             },
             fallback: site.fallback().map(|path| local_source(route, &client.host, path, client)),
             source,
@@ -290,6 +312,19 @@ fn tailored(
 }
 
 /// The site's limits, lower where the URL asks for less.
+/// This program as a worker, even where a newer one has taken its place on the disk.
+fn workers() -> Result<Workers, StartError> {
+    let started = if cfg!(target_os = "linux") {
+        Workers::new("/proc/self/exe", [WORKER_VERB])
+    } else {
+        std::env::current_exe().and_then(|program| Workers::new(program, [WORKER_VERB]))
+    };
+    started.map_err(|source| {
+        let what = "image workers (limits.image_workers = false decodes in the node's own process)";
+        StartError::Io { what: what.to_owned(), source }
+    })
+}
+
 fn lowered(limits: &Limits, asked: &AskedLimits) -> Limits {
     let less = |own: u64, asked: Option<u64>| asked.map_or(own, |asked| asked.min(own));
     Limits {

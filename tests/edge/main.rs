@@ -31,6 +31,7 @@ mod image_dialects;
 mod image_load;
 mod image_refusals;
 mod image_safety;
+mod image_workers;
 mod images;
 mod last_good;
 mod logs;

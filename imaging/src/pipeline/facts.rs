@@ -1,9 +1,8 @@
 //! The answers that are no renderings: what is known of a source, and a drawing as it is.
 
 use super::opened::glimpse;
-use super::{Rendered, Timings, write};
+use super::{Rendered, Settings, Timings, write};
 use crate::describe::{Facts, Place, describe};
-use crate::limits::Limits;
 use crate::sanitise::sanitise_svg;
 use crate::sniff::{Header, SourceFormat};
 use crate::{Deadline, Error};
@@ -15,10 +14,10 @@ const LOOK_SIDE: u32 = 64;
 pub(super) fn json(
     source: &[u8],
     header: &Header,
-    limits: &Limits,
+    settings: &Settings,
     deadline: &Deadline,
 ) -> Result<Rendered, Error> {
-    let (look, about) = glimpse(source, header, limits, deadline, LOOK_SIDE)?;
+    let (look, about) = glimpse(source, header, settings, deadline, LOOK_SIDE)?;
     let moves = header.frames > 1;
     let facts = Facts {
         format: header.format.as_str(),

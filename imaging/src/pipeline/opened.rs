@@ -9,7 +9,7 @@ use std::sync::Arc;
 use image::metadata::Orientation;
 
 use super::canvas::Canvas;
-use super::wish;
+use super::{Settings, wish};
 use crate::encode::Range;
 use crate::frame::Frame;
 use crate::jpeg::{self, Chroma, Least, Light, Part, Reduced, Scale, Wanted};
@@ -24,6 +24,7 @@ use crate::steps::sniff::{Header, SourceFormat, jpeg as marks, webp as chunks};
 use crate::steps::trim::{self, Trim as Margins};
 use crate::steps::{colour, light, orient, scale, sharpen, smart};
 use crate::transform::{Fit, Format, Transform, Trim};
+use crate::worker::Workers;
 use crate::{Deadline, Error, vp8};
 
 /// Samples of luma for each that the result has, where light is averaged.
@@ -61,6 +62,8 @@ pub(super) struct Reading<'a> {
     pub(super) frames: decode::Wanted,
     /// Those that want the same source.
     pub(super) sibling: Option<&'a Sibling>,
+    /// Where codecs run that are not to run here.
+    pub(super) workers: Option<&'a Workers>,
 }
 
 impl Reading<'_> {
@@ -92,7 +95,11 @@ impl Reading<'_> {
         next: &mut dyn FnMut(Canvas, u32, &About) -> Result<(), Error>,
     ) -> Result<About, Error> {
         let decode = |_| {
-            let options = Options { page: self.transform.page.unwrap_or(0), ..Options::default() };
+            let options = Options {
+                page: self.transform.page.unwrap_or(0),
+                workers: self.workers,
+                ..Options::default()
+            };
             let decoded = decode::decode(self.source, self.header, self.limits, self.deadline, &options)?;
             Ok(Some(Content::Still(Arc::new(decoded.still()?))))
         };
@@ -236,8 +243,12 @@ impl Reading<'_> {
     }
 
     fn frames(&self, next: &mut dyn FnMut(Canvas, u32, &About) -> Result<(), Error>) -> Result<About, Error> {
-        let options =
-            Options { frames: self.frames, page: self.transform.page.unwrap_or(0), size: self.drawn() };
+        let options = Options {
+            frames: self.frames,
+            page: self.transform.page.unwrap_or(0),
+            size: self.drawn(),
+            workers: self.workers,
+        };
         let decoded = decode::decode(self.source, self.header, self.limits, self.deadline, &options)?;
         let Decoded { frames, loop_count, orientation, profile, cicp, exif, .. } = decoded;
         let orientation = self.orientation(Some(orientation));
@@ -450,7 +461,7 @@ impl Placed {
 pub(super) fn glimpse(
     source: &[u8],
     header: &Header,
-    limits: &Limits,
+    settings: &Settings,
     deadline: &Deadline,
     side: u32,
 ) -> Result<(Frame, About), Error> {
@@ -459,13 +470,14 @@ pub(super) fn glimpse(
         source,
         header,
         transform: &transform,
-        limits,
+        limits: &settings.limits,
         deadline,
         is_careful: false,
         sharpens: false,
         chroma: Chroma::Full,
         frames: decode::Wanted::First,
         sibling: None,
+        workers: settings.workers.as_deref(),
     };
     let mut found = None;
     let about = reading.pictures(&mut |picture, _, _| {
@@ -483,10 +495,11 @@ pub(super) fn glimpse(
 pub(super) fn mark(
     source: &[u8],
     header: &Header,
-    limits: &Limits,
+    settings: &Settings,
     deadline: &Deadline,
 ) -> Result<Frame, Error> {
-    let decoded = decode::decode(source, header, limits, deadline, &Options::default())?;
+    let options = Options { workers: settings.workers.as_deref(), ..Options::default() };
+    let decoded = decode::decode(source, header, &settings.limits, deadline, &options)?;
     let (orientation, profile) = (decoded.orientation, decoded.profile.clone());
     let frame = orient::orient(decoded.first()?, orientation)?;
     Ok(colour::to_srgb(frame, profile.as_deref()))

@@ -24,12 +24,26 @@ const AVIF_LOOKS_ALIKE: u8 = 66;
 /// What a rendering may take of what its estimate says, on a machine with other work.
 const SLOWER_THAN_ESTIMATED: u32 = 3;
 
+/// The quality of an AVIF that looks like a JPEG or WebP of `quality`, for URLs that leave the format open: scales of encoders
+/// differ. 63 beside 80 is what imgproxy takes; near the top both end at 100.
+fn as_avif(quality: u8) -> u8 {
+    const NEAR_TOP: u32 = 85;
+    let quality = u32::from(quality);
+    let scaled = |quality: u32| (quality * 63 + 40) / 80;
+    let mapped = match quality.checked_sub(NEAR_TOP) {
+        None => scaled(quality),
+        Some(above) => scaled(NEAR_TOP) + above * (100 - scaled(NEAR_TOP)) / (100 - NEAR_TOP),
+    };
+    u8::try_from(mapped.clamp(1, 100)).unwrap_or(100)
+}
+
 /// How a picture is written.
+#[derive(Clone, Copy)]
 pub(super) struct Writing<'a> {
     pub(super) transform: &'a Transform,
     pub(super) output: Output,
-    /// 1 to 100, where no search decides.
-    pub(super) quality: u8,
+    /// 1 to 100, where neither the transform nor a search decides.
+    pub(super) site_quality: u8,
     /// Points of SSIMULACRA2 that a search reaches.
     pub(super) likeness: u8,
     pub(super) effort: Effort,
@@ -51,8 +65,35 @@ pub(super) struct Written {
 }
 
 impl<'a> Writing<'a> {
+    /// 1 to 100, where no search decides.
+    pub(super) fn quality(&self) -> u8 {
+        let all = self.transform;
+        let asked = all.quality_of(self.output.format()).fixed();
+        if self.output == Output::Png {
+            // fewer colours only for who asks for them
+            return asked.filter(|_| all.format == Format::Png).unwrap_or(100);
+        }
+        let quality = asked.unwrap_or(self.site_quality).clamp(1, 100);
+        let is_own = all.format_quality.iter().any(|(format, _)| *format == Format::Avif);
+        if self.output == Output::Avif && all.format == Format::Auto && !is_own {
+            return as_avif(quality);
+        }
+        quality
+    }
+
     /// Writes one picture.
     pub(super) fn still(&self, picture: &Canvas) -> Result<Written, Error> {
+        let written = self.once(picture)?;
+        let is_open = self.transform.format == Format::Auto && self.effort == Effort::Best;
+        if written.output != Output::Avif || !is_open {
+            return Ok(written);
+        }
+        // it takes the place of a WebP, or of nothing
+        let webp = Self { output: Output::Webp, ..*self }.once(picture)?;
+        Ok(if webp.bytes.len() < written.bytes.len() { webp } else { written })
+    }
+
+    fn once(&self, picture: &Canvas) -> Result<Written, Error> {
         let all = self.transform;
         let is_lossy = !all.lossless && self.output.is_lossy();
         if all.format == Format::Best {
@@ -62,7 +103,7 @@ impl<'a> Writing<'a> {
             (_, Some(bytes)) if is_lossy => self.within(picture, bytes)?,
             (Quality::Auto, None) if is_lossy && self.is_measurable() => self.alike(picture)?,
             (Quality::Auto, None) if is_lossy => self.encoded(picture, self.output, AVIF_LOOKS_ALIKE)?,
-            _ => self.encoded(picture, self.output, self.quality)?,
+            _ => self.encoded(picture, self.output, self.quality())?,
         };
         Ok(Written { bytes, output: self.output, is_hurried: self.is_hurried })
     }
@@ -78,7 +119,7 @@ impl<'a> Writing<'a> {
     fn within_time(mut self, left: Duration, pixels: u64, has_alpha: bool) -> Self {
         let is_open = self.transform.format == Format::Auto;
         loop {
-            let takes = encode::estimate(file(self.output), pixels, &self.coding(self.quality));
+            let takes = encode::estimate(file(self.output), pixels, &self.coding(self.quality()));
             if takes * SLOWER_THAN_ESTIMATED <= left {
                 return self;
             }
@@ -99,7 +140,7 @@ impl<'a> Writing<'a> {
     }
 
     fn within(&self, picture: &Canvas, bytes: u32) -> Result<Vec<u8>, Error> {
-        let span = Span::new(&(1..=self.quality), self.quality);
+        let span = Span::new(&(1..=self.quality()), self.quality());
         let bytes = usize::try_from(bytes).unwrap_or(usize::MAX);
         let found = search::within(&span, bytes, self.deadline, |quality| {
             self.encoded(picture, self.output, quality)
@@ -209,7 +250,7 @@ mod tests {
         let writing = Writing {
             transform: &transform,
             output,
-            quality: 80,
+            site_quality: 80,
             likeness: 75,
             effort: Effort::Normal,
             candidates: &[],
@@ -221,6 +262,12 @@ mod tests {
         let Writing { output, effort, is_hurried, .. } =
             writing.within_time(Duration::from_millis(left_ms), PIXELS, has_alpha);
         (output, effort, is_hurried)
+    }
+
+    #[test]
+    fn the_quality_of_an_avif_follows_the_common_one_up_to_the_top() {
+        assert_eq!([1, 40, 80, 85, 90, 100].map(as_avif), [1, 32, 63, 67, 78, 100]);
+        assert!((1..100).all(|quality| as_avif(quality) <= as_avif(quality + 1)));
     }
 
     #[test]

@@ -14,13 +14,14 @@ use zune_jpeg::JpegDecoder;
 use super::sniff::{Header, SourceFormat, jpeg};
 use crate::frame::{Frame, Layout, buffer_bytes};
 use crate::limits::Limits;
+use crate::worker::Workers;
 use crate::{Deadline, Error};
 
 mod bitmap;
 mod compose;
 mod gif;
 mod hdr;
-mod heif;
+pub(crate) mod heif;
 mod input;
 mod jxl;
 mod png;
@@ -32,14 +33,16 @@ mod webp;
 pub(crate) const PROFILE_BYTES_MAX: usize = 4 << 20;
 
 /// What to take of a source.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(crate) struct Options {
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Options<'w> {
     /// Of an animation.
     pub(crate) frames: Wanted,
     /// Of a source with several pages, from 0.
     pub(crate) page: u32,
     /// Width and height in pixels that a vector picture is drawn at; without it at its own size. Others ignore it.
     pub(crate) size: Option<(u32, u32)>,
+    /// Where codecs run that are not to run here.
+    pub(crate) workers: Option<&'w Workers>,
 }
 
 /// Frames of an animation.
@@ -190,7 +193,7 @@ pub(crate) fn decode<'a>(
     header: &Header,
     limits: &Limits,
     deadline: &Deadline,
-    options: &Options,
+    options: &Options<'_>,
 ) -> Result<Decoded<'a>, Error> {
     deadline.check()?;
     let wanted = options.frames;
@@ -206,7 +209,9 @@ pub(crate) fn decode<'a>(
         SourceFormat::Bmp => bitmap::bmp(source, header, limits, deadline),
         SourceFormat::Ico => bitmap::ico(source, header, limits, deadline),
         SourceFormat::Svg => svg::decode(source, header, limits, deadline, options.size),
-        SourceFormat::Avif | SourceFormat::Heic => heif::decode(source, header, limits, deadline),
+        SourceFormat::Avif | SourceFormat::Heic => {
+            heif::decode(source, header, limits, deadline, options.workers)
+        }
         SourceFormat::Jxl => jxl::decode(source, header, limits, deadline, wanted),
     }
 }

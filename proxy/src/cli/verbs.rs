@@ -38,6 +38,11 @@ pub(super) fn dispatch(verb: Verb) -> ExitCode {
         Verb::Node { action, name, admin } => {
             remote(switch(&admin, format!("/api/v1/nodes/{name}/{action}")))
         }
+        Verb::ImageWorker => match overfall_imaging::worker::serve() {
+            Ok(()) => ExitCode::SUCCESS,
+            // it has told whoever started it
+            Err(_) => ExitCode::FAILURE,
+        },
         Verb::Image { verb } => finish(image::run(verb)),
         Verb::Dns { verb: DnsVerb::Explain { from, admin } } => remote(dns_explain(&admin, from)),
     }

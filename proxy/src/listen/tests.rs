@@ -78,6 +78,7 @@ fn limits(connections_max: usize, drain: Duration) -> Limits {
         fetches_max: 1,
         image_threads: 1,
         image_queue_megapixels: 1,
+        has_image_workers: false,
         drain,
         head_deadline: Duration::from_secs(10),
         idle: Duration::from_secs(60),

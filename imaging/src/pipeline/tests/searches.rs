@@ -71,3 +71,29 @@ fn a_file_is_no_longer_than_asked_for() {
         assert!(length <= bytes_max && length * 2 > bytes_max, "{format}: {length} of {bytes_max}");
     }
 }
+
+#[test]
+fn where_the_format_is_open_an_avif_looks_as_a_webp_would() {
+    let options = |options: &str| found(options, AcceptClass::Avif, Patience::Answering);
+    let (auto, same) = (options("w=96"), options("w=96,f=avif,q=63"));
+    assert!(auto.content_type == "image/avif" && auto.bytes == same.bytes, "80 of the site");
+    let (own, same) = (options("w=96,fq=avif;80"), options("w=96,f=avif,q=80"));
+    assert!(own.bytes == same.bytes, "an AVIF's own quality is taken as it is");
+}
+
+#[test]
+fn an_avif_takes_no_shorter_webps_place() {
+    let options = |options: &str| found(options, AcceptClass::Avif, Patience::Improving);
+    let mut chosen = [0; 2];
+    for (look, avif) in
+        [("w=160", "f=avif,q=63"), ("w=160,blur=20", "f=avif,q=63"), ("w=160,lossless=1", "f=avif")]
+    {
+        let auto = options(look);
+        let (avif, webp) = (options(&format!("{look},{avif}")), options(&format!("{look},f=webp")));
+        let is_webp = webp.bytes.len() < avif.bytes.len();
+        chosen[usize::from(is_webp)] += 1;
+        let shorter = if is_webp { webp } else { avif };
+        assert!(auto.bytes == shorter.bytes && auto.content_type == shorter.content_type, "{look}");
+    }
+    assert!(chosen[0] > 0 && chosen[1] > 0, "{chosen:?}");
+}

@@ -13,14 +13,17 @@ use crate::sniff::{Header, SourceFormat};
 use crate::steps::crop::{self, Rect};
 use crate::steps::geometry::Size;
 use crate::steps::scale;
+use crate::worker::Workers;
 use crate::{Deadline, Error};
 
 mod av1;
-mod coded;
+pub(crate) mod coded;
 #[cfg(feature = "heic")]
 mod hevc;
+pub(crate) mod item;
 
-use coded::{Coded, Colours, Meaning};
+use coded::{Colours, Meaning};
+use item::{Codec, Item, Picture};
 
 /// Its header and its pixels do not agree.
 const TWO_SIZES: Error = Error::Undecodable { reason: "it names two different sizes" };
@@ -28,19 +31,20 @@ const DAMAGED: Error = Error::Undecodable { reason: super::DAMAGED };
 
 /// # Errors
 /// `Undecodable` for whatever container or codec object to; `UnknownFormat` for HEIC in a build without it; what `limits`
-/// say to the coded size, which may be larger than the one shown; `Deadline`.
+/// say to the coded size, which may be larger than the one shown; `Deadline`; `Panicked` where the codec broke down.
 pub(super) fn decode(
     source: &[u8],
     header: &Header,
     limits: &Limits,
     deadline: &Deadline,
+    workers: Option<&Workers>,
 ) -> Result<Decoded<'static>, Error> {
     let still = Still::open(source)?;
     if (still.shown.width, still.shown.height) != (header.width, header.height) {
         return Err(TWO_SIZES);
     }
     limits.check_header(&Header { width: still.width, height: still.height, ..*header })?;
-    let reading = Reading { still: &still, header, limits, deadline };
+    let reading = Reading { still: &still, header, limits, deadline, workers };
     let profile = still.profile.map(<[u8]>::to_vec);
     let (mut frame, meaning) =
         reading.picture(&still.parts, Colours::Shown { has_profile: profile.is_some() })?;
@@ -65,10 +69,8 @@ struct Reading<'a> {
     header: &'a Header,
     limits: &'a Limits,
     deadline: &'a Deadline,
+    workers: Option<&'a Workers>,
 }
-
-/// A picture and what its numbers mean, if that is still to be seen to.
-type Picture = (Frame, Option<Meaning>);
 
 impl Reading<'_> {
     fn picture(&self, parts: &Parts, colours: Colours) -> Result<Picture, Error> {
@@ -133,15 +135,13 @@ impl Reading<'_> {
     fn item(&self, item: u32, size: Size, colours: Colours) -> Result<Picture, Error> {
         self.limits.check_header(&Header { width: size.width, height: size.height, ..*self.header })?;
         let data = self.still.container.data(item).ok_or(crate::sniff::CUT_SHORT)?;
-        let said = self.still.colour.map(meaning);
-        let read = move |coded: &Coded<'_>| {
-            if (coded.width, coded.height) != (size.width, size.height) {
-                return Err(TWO_SIZES);
-            }
-            coded.frame(said, colours)
+        let codec = match self.header.format {
+            SourceFormat::Avif => Codec::Av1,
+            _ => Codec::Hevc,
         };
-        match self.header.format {
-            SourceFormat::Avif => {
+        let mut configuration = &[][..];
+        match codec {
+            Codec::Av1 => {
                 // the container may have claimed another kind of picture
                 let (chroma, is_deep) = av1::kind(&data)?;
                 let decode_bytes_per_pixel = container::av1_bytes_per_pixel(chroma, is_deep);
@@ -152,18 +152,21 @@ impl Reading<'_> {
                     decode_bytes_per_pixel,
                     ..*self.header
                 })?;
-                av1::decode(&data, size, self.deadline, read)
             }
-            #[cfg(feature = "heic")]
-            SourceFormat::Heic => {
-                let configuration =
-                    self.still.container.properties(item).find_map(|property| match property {
-                        Property::Hevc(configuration) => Some(configuration),
-                        _ => None,
-                    });
-                hevc::decode(configuration.ok_or(DAMAGED)?, &data, size, self.deadline, read)
+            Codec::Hevc => {
+                let mut properties = self.still.container.properties(item);
+                let found = properties.find_map(|property| match property {
+                    Property::Hevc(configuration) => Some(configuration),
+                    _ => None,
+                });
+                configuration = found.ok_or(DAMAGED)?;
             }
-            other => Err(Error::UnknownFormat { found: other.as_str() }),
+        }
+        let said = self.still.colour.map(meaning);
+        let item = Item { codec, configuration, data: &data, size, said, colours };
+        match self.workers {
+            Some(workers) => workers.decode(&item, self.deadline),
+            None => item.decode(self.deadline),
         }
     }
 }

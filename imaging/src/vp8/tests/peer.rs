@@ -41,26 +41,47 @@ pub(super) fn encoded(planes: &Planes, tune: impl Fn(&mut WebPConfig)) -> Vec<u8
     file
 }
 
+/// What libwebp has made of a file: its luma with what lies in the same allocation.
+struct Raw {
+    luma: *mut u8,
+    chroma: [*mut u8; 2],
+    size: [c_int; 2],
+    strides: [c_int; 2],
+}
+
+impl Raw {
+    fn of(file: &[u8]) -> Option<Self> {
+        let ([mut width, mut height], [mut stride, mut half_stride]) = ([0; 2], [0; 2]);
+        let [mut blue, mut red] = [ptr::null_mut(); 2];
+        // SAFETY: the file is as long as it says, and all places for results are ours.
+        let luma = unsafe {
+            WebPDecodeYUV(
+                file.as_ptr(),
+                file.len(),
+                &raw mut width,
+                &raw mut height,
+                &raw mut blue,
+                &raw mut red,
+                &raw mut stride,
+                &raw mut half_stride,
+            )
+        };
+        let raw = Self { luma, chroma: [blue, red], size: [width, height], strides: [stride, half_stride] };
+        (!luma.is_null()).then_some(raw)
+    }
+}
+
+impl Drop for Raw {
+    fn drop(&mut self) {
+        // SAFETY: this frees all three planes; freeing null does nothing.
+        unsafe { WebPFree(self.luma.cast()) };
+    }
+}
+
 /// The planes of a file, with limited range.
 pub(super) fn decoded(file: &[u8]) -> Option<Planes> {
-    let (mut width, mut height, mut stride, mut half_stride) = (0, 0, 0, 0);
-    let (mut blue, mut red) = (ptr::null_mut(), ptr::null_mut());
-    // SAFETY: the file is as long as it says, and all places for results are ours.
-    let luma = unsafe {
-        WebPDecodeYUV(
-            file.as_ptr(),
-            file.len(),
-            &raw mut width,
-            &raw mut height,
-            &raw mut blue,
-            &raw mut red,
-            &raw mut stride,
-            &raw mut half_stride,
-        )
-    };
-    if luma.is_null() {
-        return None;
-    }
+    let raw = Raw::of(file)?;
+    let ([width, height], [stride, half_stride]) = (raw.size, raw.strides);
     let plane = |first: *const u8, width: c_int, height: c_int, stride: c_int| {
         let (wide, stride) = (width as usize, stride as usize);
         // SAFETY: libwebp has made that many rows, so far apart.
@@ -69,31 +90,11 @@ pub(super) fn decoded(file: &[u8]) -> Option<Planes> {
         Plane { width: width as u32, height: height as u32, samples }
     };
     let (half, half_height) = ((width + 1) / 2, (height + 1) / 2);
-    let chroma = [blue, red].map(|first| plane(first, half, half_height, half_stride));
-    let planes = Planes { luma: plane(luma, width, height, stride), chroma: Some(chroma) };
-    // SAFETY: this frees all three planes, which are one allocation, and are not used after this.
-    unsafe { WebPFree(luma.cast()) };
-    Some(planes)
+    let chroma = raw.chroma.map(|first| plane(first, half, half_height, half_stride));
+    Some(Planes { luma: plane(raw.luma, width, height, stride), chroma: Some(chroma) })
 }
 
 /// Whether a file can be read; does not copy what is in it.
 pub(super) fn is_decoded(file: &[u8]) -> bool {
-    let (mut width, mut height, mut stride, mut half_stride) = (0, 0, 0, 0);
-    let (mut blue, mut red) = (ptr::null_mut(), ptr::null_mut());
-    // SAFETY: as in `decoded`.
-    let luma = unsafe {
-        WebPDecodeYUV(
-            file.as_ptr(),
-            file.len(),
-            &raw mut width,
-            &raw mut height,
-            &raw mut blue,
-            &raw mut red,
-            &raw mut stride,
-            &raw mut half_stride,
-        )
-    };
-    // SAFETY: as in `decoded`; freeing null does nothing.
-    unsafe { WebPFree(luma.cast()) };
-    !luma.is_null()
+    Raw::of(file).is_some()
 }

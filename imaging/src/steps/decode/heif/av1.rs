@@ -3,8 +3,8 @@
 //! rav1d is dav1d in Rust with its assembly, called as dav1d is (see [`ffi`]). Nothing may panic between its functions and
 //! ours, so the frames are decoded on threads of its own, which takes two frame contexts; the whole of it runs on a thread of
 //! ours, so that a picture on which one of those threads dies costs that picture and nothing else. It cannot be interrupted:
-//! the caller waits for the end even past its deadline, so that no more pictures are at work than threads of the pool. What
-//! one can take is bounded by its size, judged before, and by the number of its frames.
+//! nodes have it in a process that can be killed ([`crate::worker`]); elsewhere the caller waits for the end even past its
+//! deadline. What one can take is bounded by its size, judged before, and by the number of its frames.
 
 use std::sync::mpsc::{RecvTimeoutError, sync_channel};
 use std::time::Duration;
@@ -17,6 +17,7 @@ use crate::{Deadline, Error};
 
 #[expect(unsafe_code, reason = "rav1d is called by dav1d's interface for C; see the module")]
 mod ffi;
+mod sequence;
 
 /// Frames of one item. A still picture has one; with layers of lesser quality below it, up to four.
 const FRAMES_MAX: usize = 4;
@@ -36,7 +37,7 @@ pub(super) fn decode<T: Send + 'static>(
     read: impl FnOnce(&Coded<'_>) -> Result<T, Error> + Send + 'static,
 ) -> Result<T, Error> {
     deadline.check()?;
-    if frames(units).is_none_or(|count| !(1..=FRAMES_MAX).contains(&count)) {
+    if Units::of(units).is_none_or(|units| !(1..=FRAMES_MAX).contains(&units.frames)) {
         return Err(DAMAGED);
     }
     let units: Box<[u8]> = units.into();
@@ -69,34 +70,45 @@ pub(super) fn decode<T: Send + 'static>(
 /// # Errors
 /// `Undecodable` when its units do not say, or more than once.
 pub(super) fn kind(units: &[u8]) -> Result<(Chroma, bool), Error> {
-    // what is counted is in its place, so that rav1d reads no other
-    frames(units).ok_or(DAMAGED)?;
-    ffi::kind(units)
+    Units::of(units).and_then(|units| sequence::kind(units.sequence?)).ok_or(DAMAGED)
 }
 
-/// Counts the frame headers of open bitstream units (AV1 section 5.3); none when the units do not fit, or when there is more than
-/// one header of a sequence.
-fn frames(units: &[u8]) -> Option<usize> {
-    const SEQUENCE_HEADER: u8 = 1;
-    const FRAME_HEADER: u8 = 3;
-    const FRAME: u8 = 6;
-    let mut reader = Reader::new(units);
-    let (mut count, mut sequences) = (0, 0);
-    while !reader.rest().is_empty() {
-        let head = reader.u8()?;
-        let kind = head >> 3 & 15;
-        if head & 0x80 != 0 {
-            return None;
+/// What there is of open bitstream units (AV1 section 5.3).
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Units<'a> {
+    /// Headers of frames.
+    frames: usize,
+    /// The header of the sequence.
+    sequence: Option<&'a [u8]>,
+}
+
+impl<'a> Units<'a> {
+    /// None when they do not fit, or when there is more than one header of a sequence.
+    fn of(units: &'a [u8]) -> Option<Self> {
+        const SEQUENCE_HEADER: u8 = 1;
+        const FRAME_HEADER: u8 = 3;
+        const FRAME: u8 = 6;
+        let mut reader = Reader::new(units);
+        let mut found = Self::default();
+        while !reader.rest().is_empty() {
+            let head = reader.u8()?;
+            if head & 0x80 != 0 {
+                return None;
+            }
+            if head & 4 != 0 {
+                reader.u8()?;
+            }
+            let length = if head & 2 != 0 { leb128(&mut reader)? } else { reader.rest().len() };
+            let body = reader.take(length)?;
+            match head >> 3 & 15 {
+                SEQUENCE_HEADER if found.sequence.is_some() => return None,
+                SEQUENCE_HEADER => found.sequence = Some(body),
+                FRAME | FRAME_HEADER => found.frames += 1,
+                _ => {}
+            }
         }
-        if head & 4 != 0 {
-            reader.u8()?;
-        }
-        count += usize::from(kind == FRAME || kind == FRAME_HEADER);
-        sequences += usize::from(kind == SEQUENCE_HEADER);
-        let length = if head & 2 != 0 { leb128(&mut reader)? } else { reader.rest().len() };
-        reader.take(length)?;
+        Some(found)
     }
-    (sequences < 2).then_some(count)
 }
 
 fn leb128(reader: &mut Reader<'_>) -> Option<usize> {
@@ -130,7 +142,8 @@ mod tests {
             (vec![&[0x0a, 1, 0], frame], Some(1)),
             (vec![&[0x0a, 1, 0], &[0x0a, 1, 0], frame], None),
         ] {
-            assert_eq!(frames(&units.concat()), count, "{units:?}");
+            let units = units.concat();
+            assert_eq!(Units::of(&units).map(|units| units.frames), count, "{units:?}");
         }
     }
 

@@ -3,14 +3,19 @@
 //! Chroma of half the size is taken to lie between its samples of luma both ways, and is interpolated: its position is
 //! stated by few files and honoured by fewer viewers. Constant luminance and ICtCp are refused.
 
+use serde::{Deserialize, Serialize};
+
 use super::DAMAGED;
 use crate::Error;
 use crate::frame::{Frame, Layout, buffer_bytes};
 use crate::steps::decode::hdr;
 
+pub(super) const MIXED_OTHERWISE: Error =
+    Error::Undecodable { reason: "its colours are mixed in another way" };
+
 /// Code points of colours, as a file or its codec names them.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Meaning {
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Meaning {
     pub(super) primaries: u16,
     pub(super) transfer: u16,
     pub(super) matrix: u16,
@@ -18,8 +23,8 @@ pub(super) struct Meaning {
 }
 
 /// What the samples of an item are for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Colours {
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum Colours {
     /// To be seen; a profile, if there is one, says more of them than code points do.
     Shown { has_profile: bool },
     /// Luma alone, as amounts.
@@ -98,7 +103,7 @@ impl Way {
             (12, 12) => (0.228_975, 0.079_287),
             // 2 is unspecified, and commonly taken for these
             (2 | 5 | 6, _) => (0.299, 0.114),
-            _ => return Err(Error::Undecodable { reason: "its colours are mixed in another way" }),
+            _ => return Err(MIXED_OTHERWISE),
         };
         let green = 1.0 - red - blue;
         Ok(Self::Mixed {

@@ -12,6 +12,9 @@ use crate::{Deadline, Error};
 /// Parameter sets of one item, in bytes.
 const PARAMETERS_MAX: usize = 1 << 20;
 
+pub(super) const TWO_DEPTHS: Error =
+    Error::Undecodable { reason: "its colours have another depth than its luma" };
+
 /// Decodes an item, with the parameter sets of its configuration, and gives it to `read`.
 ///
 /// # Errors
@@ -44,7 +47,7 @@ pub(super) fn decode<T>(
     let chroma = (frame.chroma_format != 0)
         .then(|| [channel(first.as_slice(), across, down), channel(second.as_slice(), across, down)]);
     if chroma.is_some() && depth != chroma_depth {
-        return Err(Error::Undecodable { reason: "its colours have another depth than its luma" });
+        return Err(TWO_DEPTHS);
     }
     read(&Coded {
         width,

@@ -6,7 +6,7 @@ use crate::testing::{fixture, golden};
 
 fn decoded(source: &[u8]) -> Result<Decoded<'static>, Error> {
     let header = sniff::header(source)?;
-    decode(source, &header, &Limits::default(), &Deadline::never())
+    decode(source, &header, &Limits::default(), &Deadline::never(), None)
 }
 
 #[test]
@@ -38,7 +38,7 @@ fn it_is_held_to_the_size_that_was_judged() {
         let source = golden(name);
         let header = sniff::header(&source).unwrap();
         let other = Header { width: header.width - 1, ..header };
-        let outcome = decode(&source, &other, &Limits::default(), &Deadline::never()).map(|_| ());
+        let outcome = decode(&source, &other, &Limits::default(), &Deadline::never(), None).map(|_| ());
         assert_eq!(outcome, Err(TWO_SIZES), "{name}");
         // a size that the codec does not keep: the property of the item, in both places
         let mut lying = source.clone();
@@ -54,7 +54,7 @@ fn limits_hold_for_the_coded_size() {
     let source = golden("scene.avif");
     let header = sniff::header(&source).unwrap();
     let limits = Limits { source_pixels_max: header.pixels() - 1, ..Limits::default() };
-    let outcome = decode(&source, &header, &limits, &Deadline::never()).map(|_| ());
+    let outcome = decode(&source, &header, &limits, &Deadline::never(), None).map(|_| ());
     assert!(matches!(outcome, Err(Error::TooManyPixels { .. })), "{outcome:?}");
 }
 
@@ -71,7 +71,7 @@ fn memory_is_judged_by_what_is_coded_and_not_by_what_is_claimed() {
     let bytes = header.pixels() * u64::from(header.decode_bytes_per_pixel);
     let limits = Limits { decode_bytes_max: bytes, ..Limits::default() };
     assert_eq!(limits.check_header(&header), Ok(()));
-    let outcome = decode(&lying, &header, &limits, &Deadline::never()).map(|_| ());
+    let outcome = decode(&lying, &header, &limits, &Deadline::never(), None).map(|_| ());
     assert!(matches!(outcome, Err(Error::TooManyPixels { .. })), "{outcome:?}");
 }
 
@@ -82,7 +82,7 @@ fn past_the_deadline_it_stops() {
     for name in ["scene.avif", "scene.heic"] {
         let source = golden(name);
         let header = sniff::header(&source).unwrap();
-        let outcome = decode(&source, &header, &Limits::default(), &deadline).map(|_| ());
+        let outcome = decode(&source, &header, &Limits::default(), &deadline, None).map(|_| ());
         assert_eq!(outcome, Err(Error::Deadline), "{name}");
     }
 }

@@ -12,19 +12,17 @@ use rav1d::include::dav1d::data::Dav1dData;
 use rav1d::include::dav1d::dav1d::{Dav1dContext, Dav1dLogger, Dav1dSettings};
 use rav1d::include::dav1d::headers::{
     DAV1D_PIXEL_LAYOUT_I400, DAV1D_PIXEL_LAYOUT_I420, DAV1D_PIXEL_LAYOUT_I422, DAV1D_PIXEL_LAYOUT_I444,
-    Dav1dSequenceHeader,
 };
 use rav1d::include::dav1d::picture::Dav1dPicture;
 use rav1d::src::lib::{
     dav1d_close, dav1d_data_unref, dav1d_data_wrap, dav1d_default_settings, dav1d_get_picture, dav1d_open,
-    dav1d_parse_sequence_header, dav1d_picture_unref, dav1d_send_data,
+    dav1d_picture_unref, dav1d_send_data,
 };
 use rav1d::src::send_sync_non_null::SendSyncNonNull;
 
 use super::super::DAMAGED;
 use super::super::coded::{Channel, Coded, Meaning, Samples};
 use crate::Error;
-use crate::sniff::heif::Chroma;
 
 /// A decoder that ends with its owner.
 struct Decoder(Option<Dav1dContext>);
@@ -67,29 +65,6 @@ pub(super) fn first<T>(
         }
     }
     Err(DAMAGED)
-}
-
-/// How much chroma, and whether there are more than eight bits, by the header of the sequence.
-///
-/// # Errors
-/// `Undecodable` when there is none.
-pub(super) fn kind(units: &[u8]) -> Result<(Chroma, bool), Error> {
-    if units.is_empty() {
-        return Err(DAMAGED);
-    }
-    let mut header = MaybeUninit::<Dav1dSequenceHeader>::uninit();
-    let (place, start) = (NonNull::from(&mut header).cast(), NonNull::from(units).cast());
-    // SAFETY: the place may be written to, and there are as many bytes as their length says.
-    let code = unsafe { dav1d_parse_sequence_header(Some(place), Some(start), units.len()) };
-    succeeded(code)?;
-    // SAFETY: rav1d has filled it in.
-    let header = unsafe { header.assume_init() };
-    let chroma = match header.layout {
-        DAV1D_PIXEL_LAYOUT_I444 => Chroma::Full,
-        DAV1D_PIXEL_LAYOUT_I422 => Chroma::Half,
-        _ => Chroma::Quarter,
-    };
-    Ok((chroma, header.hbd > 0))
 }
 
 fn succeeded(code: Dav1dResult) -> Result<(), Error> {
