@@ -15,6 +15,7 @@ pub(crate) mod orient;
 pub(crate) mod paint;
 pub(crate) mod pixelate;
 pub(crate) mod plan;
+pub(crate) mod resample;
 pub(crate) mod rotate;
 pub(crate) mod sample;
 pub(crate) mod scale;

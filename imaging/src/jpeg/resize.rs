@@ -4,18 +4,17 @@
 //! values do not: fine bright detail comes out too dark when they are averaged. Nearly all of that is in luma, so that
 //! chroma stays as coded.
 
-use fast_image_resize::images::{Image, ImageRef, TypedImage, TypedImageRef};
-use fast_image_resize::pixels::U16;
-use fast_image_resize::{FilterType, PixelType, ResizeAlg, ResizeOptions, Resizer};
+use fast_image_resize::{FilterType, PixelType};
 
 use super::{Chroma, Colour, Reduced, Scale};
-use crate::Error;
 use crate::encode::Range;
 use crate::frame::{Frame, Layout};
 use crate::planes::{Plane, Planes};
 use crate::steps::geometry::{Plan, Size};
 use crate::steps::light::{self, CURVE};
+use crate::steps::resample::Resampling;
 use crate::steps::scale::Area;
+use crate::{Deadline, Error};
 
 /// In what luma is averaged.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -59,13 +58,14 @@ impl Part {
 /// and blue all get the full size.
 ///
 /// # Errors
-/// `Unencodable` when the resizer objects, which sizes that passed the limits do not bring about.
+/// As [`Resampling::run`].
 pub(crate) fn resize(
     reduced: Reduced,
     part: Part,
     size: Size,
     chroma: Chroma,
     light: Light,
+    deadline: &Deadline,
 ) -> Result<Planes, Error> {
     let (chroma, chroma_light) = match reduced.colour {
         Colour::Rgb => (Chroma::Full, light),
@@ -74,8 +74,10 @@ pub(crate) fn resize(
     let range = reduced.range;
     let plane = reduced.planes.luma;
     let luma = match range {
-        Range::Limited if light == Light::Linear => limited(plane, part.scaled(reduced.luma_scale), size)?,
-        _ => in_full(resized(plane, part.scaled(reduced.luma_scale), size, light)?, |luma| {
+        Range::Limited if light == Light::Linear => {
+            limited(plane, part.scaled(reduced.luma_scale), size, deadline)?
+        }
+        _ => in_full(resized(plane, part.scaled(reduced.luma_scale), size, light, deadline)?, |luma| {
             range.luma_in_full(luma)
         }),
     };
@@ -93,7 +95,7 @@ pub(crate) fn resize(
     };
     let part = part.scaled(reduced.chroma_scale);
     let chroma = |plane| {
-        let plane = resized(plane, part, chroma_size, chroma_light)?;
+        let plane = resized(plane, part, chroma_size, chroma_light, deadline)?;
         Ok(in_full(plane, |chroma| range.chroma_in_full(chroma)))
     };
     Ok(Planes { luma, chroma: Some([chroma(blue)?, chroma(red)?]) })
@@ -105,22 +107,22 @@ fn in_full(plane: Plane, map: impl Fn(Vec<u8>) -> Vec<u8>) -> Plane {
 
 /// A part of luma in the limited range, averaged in light where it becomes smaller; the result has the full range. The plane
 /// is a whole picture's, so that blocks are averaged first.
-fn limited(plane: Plane, part: Part, size: Size) -> Result<Plane, Error> {
+fn limited(plane: Plane, part: Part, size: Size, deadline: &Deadline) -> Result<Plane, Error> {
     let reduces = f64::from(size.width) <= part.width && f64::from(size.height) <= part.height;
     let is_same = (plane.width, plane.height) == (size.width, size.height);
     if !reduces || is_same {
-        let plane = resized(plane, part, size, Light::Coded)?;
+        let plane = resized(plane, part, size, Light::Coded, deadline)?;
         return Ok(in_full(plane, |luma| Range::Limited.luma_in_full(luma)));
     }
     let Plane { width, height, samples } = plane;
     let frame = Frame { width, height, layout: Layout::Grey, pixels: samples };
     let area = Area { x: part.left, y: part.top, width: part.width, height: part.height };
-    let Frame { width, height, pixels, .. } = light::grey(&frame, area, size, Range::Limited)?;
+    let Frame { width, height, pixels, .. } = light::grey(&frame, area, size, Range::Limited, deadline)?;
     Ok(Plane { width, height, samples: pixels })
 }
 
 /// A part of a plane, in its samples, at another size.
-fn resized(plane: Plane, part: Part, size: Size, light: Light) -> Result<Plane, Error> {
+fn resized(plane: Plane, part: Part, size: Size, light: Light, deadline: &Deadline) -> Result<Plane, Error> {
     let plane = extended(plane, part);
     let (wide, high) = (f64::from(plane.width), f64::from(plane.height));
     let is_whole = part.left <= 0.0 && part.top <= 0.0 && part.width >= wide && part.height >= high;
@@ -133,48 +135,33 @@ fn resized(plane: Plane, part: Part, size: Size, light: Light) -> Result<Plane, 
     let (width, height) = (part.width.min(wide - left), part.height.min(high - top));
     let area = Area { x: left, y: top, width, height };
     let area = if enlarges { area.off_centre(size.width) } else { area };
-    let options = ResizeOptions::new().resize_alg(ResizeAlg::Convolution(filter)).use_alpha(false).crop(
-        area.x,
-        area.y,
-        area.width,
-        area.height,
-    );
-    match light {
+    let from = Size { width: plane.width, height: plane.height };
+    let resampling =
+        |samples, kind| Resampling { samples, size: from, kind, has_alpha: false, filter, area, to: size };
+    let samples = match light {
         // nothing is averaged where a plane becomes larger
-        Light::Linear if !enlarges => in_light(&plane, size, &options),
-        Light::Linear | Light::Coded => in_bytes(&plane, size, &options),
-    }
-}
-
-fn failed(error: &dyn std::fmt::Display) -> Error {
-    tracing::debug!(%error, "resizing failed");
-    Error::Unencodable { reason: "it cannot be scaled to this size" }
-}
-
-fn samples(size: Size) -> usize {
-    (size.width as usize).saturating_mul(size.height as usize)
-}
-
-fn in_bytes(plane: &Plane, size: Size, options: &ResizeOptions) -> Result<Plane, Error> {
-    let source = ImageRef::new(plane.width, plane.height, &plane.samples, PixelType::U8);
-    let source = source.map_err(|error| failed(&error))?;
-    let buffer = vec![0; samples(size)];
-    let result = Image::from_vec_u8(size.width, size.height, buffer, PixelType::U8);
-    let mut result = result.map_err(|error| failed(&error))?;
-    Resizer::new().resize(&source, &mut result, options).map_err(|error| failed(&error))?;
-    Ok(Plane { width: size.width, height: size.height, samples: result.into_vec() })
-}
-
-fn in_light(plane: &Plane, size: Size, options: &ResizeOptions) -> Result<Plane, Error> {
-    let curve = &*CURVE;
-    let bright = |sample: &u8| U16::new(curve.light(*sample));
-    let light: Vec<U16> = plane.samples.iter().map(bright).collect();
-    let source = TypedImageRef::new(plane.width, plane.height, &light).map_err(|error| failed(&error))?;
-    let mut result = TypedImage::<U16>::new(size.width, size.height);
-    Resizer::new().resize_typed(&source, &mut result, options).map_err(|error| failed(&error))?;
-    let coded = |light: &U16| curve.coded(light.0);
-    let samples = result.pixels().iter().map(coded).collect();
+        Light::Linear if !enlarges => {
+            let light = resampling(&in_light(&plane.samples), PixelType::U16).run(deadline)?;
+            coded(&light)
+        }
+        Light::Linear | Light::Coded => resampling(&plane.samples, PixelType::U8).run(deadline)?,
+    };
     Ok(Plane { width: size.width, height: size.height, samples })
+}
+
+/// Light of 16 bits in native order.
+fn in_light(samples: &[u8]) -> Vec<u8> {
+    let curve = &*CURVE;
+    let mut light = vec![0; samples.len() * 2];
+    for (light, sample) in light.as_chunks_mut::<2>().0.iter_mut().zip(samples) {
+        *light = curve.light(*sample).to_ne_bytes();
+    }
+    light
+}
+
+fn coded(light: &[u8]) -> Vec<u8> {
+    let curve = &*CURVE;
+    light.as_chunks::<2>().0.iter().map(|light| curve.coded(u16::from_ne_bytes(*light))).collect()
 }
 
 /// The plane with its last column and row repeated as far as `part` reaches beyond them.

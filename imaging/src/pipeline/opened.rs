@@ -180,7 +180,7 @@ impl Reading<'_> {
         let Area { x: left, y: top, width, height } = stored_plan.used;
         let part = Part { left, top, width, height };
         let (colour, light) = (reduced.colour, if self.is_careful { Light::Linear } else { Light::Coded });
-        let mut planes = jpeg::resize(reduced, part, stored_plan.scaled, self.chroma, light)?;
+        let mut planes = jpeg::resize(reduced, part, stored_plan.scaled, self.chroma, light, self.deadline)?;
         if self.sharpens && colour != jpeg::Colour::Rgb {
             planes.luma = sharpen::after_reduction_of_luma(planes.luma, reduction(&plan));
         }
@@ -276,7 +276,7 @@ impl Reading<'_> {
     }
 
     fn taken(&self, place: &Placed, frame: &Frame) -> Result<Canvas, Error> {
-        let frame = place.take(frame, self.is_careful)?;
+        let frame = place.take(frame, self.is_careful, self.deadline)?;
         Ok(Canvas::Frame(match self.sharpens {
             true => sharpen::after_reduction(frame, reduction(&place.plan)),
             false => frame,
@@ -435,7 +435,7 @@ struct Placed {
 }
 
 impl Placed {
-    fn take(&self, frame: &Frame, is_careful: bool) -> Result<Frame, Error> {
+    fn take(&self, frame: &Frame, is_careful: bool, deadline: &Deadline) -> Result<Frame, Error> {
         let Plan { source, used, scaled, .. } = self.plan;
         // a vector picture may have been drawn at another size than it names
         let (x, y) = (
@@ -446,9 +446,9 @@ impl Placed {
         let (wide, high) = (f64::from(scaled.width), f64::from(scaled.height));
         let reduces = wide <= area.width && high <= area.height && (wide, high) != (area.width, area.height);
         let frame = if is_careful && reduces {
-            light::scale(frame, area, scaled)?
+            light::scale(frame, area, scaled, deadline)?
         } else {
-            scale::scale(frame, area, scaled)?
+            scale::scale(frame, area, scaled, deadline)?
         };
         orient::orient(frame, self.orientation)
     }

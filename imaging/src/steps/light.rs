@@ -6,14 +6,14 @@
 
 use std::sync::LazyLock;
 
-use fast_image_resize::images::Image;
-use fast_image_resize::{FilterType, PixelType, ResizeAlg, ResizeOptions, Resizer};
+use fast_image_resize::{FilterType, PixelType};
 
 use super::geometry::Size;
+use super::resample::Resampling;
 use super::scale::Area;
-use crate::Error;
 use crate::encode::Range;
 use crate::frame::{Frame, Layout, buffer_bytes};
+use crate::{Deadline, Error};
 
 /// How many times the wanted size is left for the filter.
 const LEFT_FOR_FILTER: f64 = 2.0;
@@ -86,14 +86,14 @@ fn whole(value: f64) -> u16 {
 ///
 /// # Errors
 /// As [`super::scale::scale`].
-pub(crate) fn scale(frame: &Frame, area: Area, to: Size) -> Result<Frame, Error> {
+pub(crate) fn scale(frame: &Frame, area: Area, to: Size, deadline: &Deadline) -> Result<Frame, Error> {
     let lights = CURVE.lights(Range::Full);
     match frame.layout {
-        Layout::Grey => grey(frame, area, to, Range::Full),
-        Layout::GreyAlpha => scaled::<2>(frame, area, to, PixelType::U16x2, lights),
-        Layout::Rgb => scaled::<3>(frame, area, to, PixelType::U16x3, lights),
-        Layout::Rgba => scaled::<4>(frame, area, to, PixelType::U16x4, lights),
-        Layout::Cmyk => super::scale::scale(frame, area, to),
+        Layout::Grey => grey(frame, area, to, Range::Full, deadline),
+        Layout::GreyAlpha => scaled::<2>(frame, area, to, PixelType::U16x2, lights, deadline),
+        Layout::Rgb => scaled::<3>(frame, area, to, PixelType::U16x3, lights, deadline),
+        Layout::Rgba => scaled::<4>(frame, area, to, PixelType::U16x4, lights, deadline),
+        Layout::Cmyk => super::scale::scale(frame, area, to, deadline),
     }
 }
 
@@ -101,8 +101,14 @@ pub(crate) fn scale(frame: &Frame, area: Area, to: Size) -> Result<Frame, Error>
 ///
 /// # Errors
 /// As [`scale`].
-pub(crate) fn grey(frame: &Frame, area: Area, to: Size, range: Range) -> Result<Frame, Error> {
-    scaled::<1>(frame, area, to, PixelType::U16, CURVE.lights(range))
+pub(crate) fn grey(
+    frame: &Frame,
+    area: Area,
+    to: Size,
+    range: Range,
+    deadline: &Deadline,
+) -> Result<Frame, Error> {
+    scaled::<1>(frame, area, to, PixelType::U16, CURVE.lights(range), deadline)
 }
 
 fn scaled<const N: usize>(
@@ -111,29 +117,24 @@ fn scaled<const N: usize>(
     to: Size,
     kind: PixelType,
     lights: &[u16; 256],
+    deadline: &Deadline,
 ) -> Result<Frame, Error> {
-    let failed = |error: &dyn std::fmt::Display| {
-        tracing::debug!(%error, "resizing failed");
-        Error::Unencodable { reason: "it cannot be scaled to this size" }
-    };
     let area = area.within(frame);
     let blocks = Blocks::new(frame, area, to);
-    let mut lit = Image::new(blocks.columns, blocks.rows, kind);
-    blocks.light::<N>(frame, lights, lit.buffer_mut());
-    let options = ResizeOptions::new()
-        .resize_alg(ResizeAlg::Convolution(FilterType::Lanczos3))
-        .use_alpha(frame.layout.has_alpha())
-        .crop(
-            (area.x - f64::from(blocks.left)) / f64::from(blocks.across),
-            (area.y - f64::from(blocks.top)) / f64::from(blocks.down),
-            (area.width / f64::from(blocks.across)).min(f64::from(blocks.columns)),
-            (area.height / f64::from(blocks.down)).min(f64::from(blocks.rows)),
-        );
-    let mut small = Image::new(to.width, to.height, kind);
-    Resizer::new().resize(&lit, &mut small, &options).map_err(|error| failed(&error))?;
+    let lit = blocks.light::<N>(frame, lights, deadline)?;
+    let small = Resampling {
+        samples: &lit,
+        size: Size { width: blocks.columns, height: blocks.rows },
+        kind,
+        has_alpha: frame.layout.has_alpha(),
+        filter: FilterType::Lanczos3,
+        area: blocks.area(area),
+        to,
+    };
+    let small = small.run(deadline)?;
     let mut pixels = Vec::with_capacity(buffer_bytes(to.width, to.height, frame.layout)?);
     let (curve, has_alpha) = (&*CURVE, frame.layout.has_alpha());
-    for pixel in small.buffer().as_chunks::<2>().0.chunks_exact(N) {
+    for pixel in small.as_chunks::<2>().0.chunks_exact(N) {
         for (channel, &pair) in pixel.iter().enumerate() {
             let light = u16::from_ne_bytes(pair);
             let is_alpha = has_alpha && channel + 1 == N;
@@ -181,23 +182,39 @@ impl Blocks {
         Self { left, top, across, down, columns, rows }
     }
 
-    /// Writes the mean light of every block, 16 bits a channel in native order.
-    fn light<const N: usize>(&self, frame: &Frame, lights: &[u16; 256], out: &mut [u8]) {
+    /// An area of the picture in blocks.
+    fn area(&self, area: Area) -> Area {
+        let (across, down) = (f64::from(self.across), f64::from(self.down));
+        let (x, y) = ((area.x - f64::from(self.left)) / across, (area.y - f64::from(self.top)) / down);
+        let (columns, rows) = (f64::from(self.columns), f64::from(self.rows));
+        let (width, height) = ((area.width / across).min(columns), (area.height / down).min(rows));
+        Area { x, y, width, height }
+    }
+
+    /// The mean light of every block, 16 bits a channel in native order.
+    fn light<const N: usize>(
+        &self,
+        frame: &Frame,
+        lights: &[u16; 256],
+        deadline: &Deadline,
+    ) -> Result<Vec<u8>, Error> {
+        let mut lit = vec![0; self.columns as usize * self.rows as usize * N * 2];
         let (stride, has_alpha) = (frame.stride(), frame.layout.has_alpha());
         let (across, columns) = (self.across as usize, self.columns as usize);
         if (self.across, self.down) == (1, 1) && !has_alpha {
             let rows = frame.pixels.chunks_exact(stride).skip(self.top as usize);
-            for (out, row) in out.chunks_exact_mut((columns * N * 2).max(1)).zip(rows) {
+            for (out, row) in lit.chunks_exact_mut((columns * N * 2).max(1)).zip(rows) {
                 let used = row.get(self.left as usize * N..).unwrap_or_default();
                 for (out, value) in out.as_chunks_mut::<2>().0.iter_mut().zip(used) {
                     *out = lights.get(usize::from(*value)).copied().unwrap_or_default().to_ne_bytes();
                 }
             }
-            return;
+            return Ok(lit);
         }
         let mut sums = vec![[0_u64; N]; columns];
         let mut rows = frame.pixels.chunks_exact(stride).skip(self.top as usize);
-        for out in out.chunks_exact_mut((columns * N * 2).max(1)) {
+        for out in lit.chunks_exact_mut((columns * N * 2).max(1)) {
+            deadline.check()?;
             sums.fill([0; N]);
             let mut count = 0_u64;
             for row in rows.by_ref().take(self.down as usize) {
@@ -219,6 +236,7 @@ impl Blocks {
                 mean(sum, pixels.max(1), has_alpha, out);
             }
         }
+        Ok(lit)
     }
 }
 
@@ -302,7 +320,7 @@ mod tests {
 
     fn half(frame: &Frame, times: u32) -> Frame {
         let to = Size { width: frame.width / times, height: frame.height / times };
-        scale(frame, Area::whole(frame), to).unwrap()
+        scale(frame, Area::whole(frame), to, &Deadline::never()).unwrap()
     }
 
     #[test]
@@ -325,7 +343,8 @@ mod tests {
         for layout in [Layout::Grey, Layout::GreyAlpha, Layout::Rgb, Layout::Rgba] {
             let pixel = [200, 3, 77, 130].get(..layout.channels()).unwrap().to_vec();
             let flat = frame(layout, 50, pixel.repeat(50 * 40));
-            let small = scale(&flat, Area::whole(&flat), Size { width: 7, height: 5 }).unwrap();
+            let small =
+                scale(&flat, Area::whole(&flat), Size { width: 7, height: 5 }, &Deadline::never()).unwrap();
             for found in small.pixels.chunks_exact(layout.channels()) {
                 let is_same = found.iter().zip(&pixel).all(|(one, other)| one.abs_diff(*other) <= 1);
                 assert!(is_same, "{layout:?}: {found:?}");
@@ -347,7 +366,7 @@ mod tests {
         let left_dark: Vec<u8> = (0..64 * 64).map(|at| if at % 64 < 32 { 10 } else { 240 }).collect();
         let source = frame(Layout::Grey, 64, left_dark);
         let right = Area { x: 40.0, y: 8.0, width: 24.0, height: 48.0 };
-        let small = scale(&source, right, Size { width: 3, height: 6 }).unwrap();
+        let small = scale(&source, right, Size { width: 3, height: 6 }, &Deadline::never()).unwrap();
         assert!(small.pixels.iter().all(|value| value.abs_diff(240) <= 1), "{:?}", small.pixels);
     }
 }

@@ -3,12 +3,12 @@
 //! Lanczos when it becomes smaller, Catmull-Rom when it becomes larger, where Lanczos would ring. Colour is weighted by
 //! alpha. A part of whole pixels that keeps its size is copied, not filtered.
 
-use fast_image_resize::images::{Image, ImageRef};
-use fast_image_resize::{FilterType, PixelType, ResizeAlg, ResizeOptions, Resizer};
+use fast_image_resize::{FilterType, PixelType};
 
 use super::geometry::Size;
-use crate::Error;
-use crate::frame::{Frame, Layout, buffer_bytes};
+use super::resample::Resampling;
+use crate::frame::{Frame, Layout};
+use crate::{Deadline, Error};
 
 /// Narrowest area, in pixels; what is less would be a single colour anyway.
 const SIDE_MIN: f64 = 1.0 / 64.0;
@@ -77,15 +77,14 @@ impl Area {
 /// The `area` of a picture, as far as it lies in it, at the size `to`, whose sides are not 0.
 ///
 /// # Errors
-/// `Unencodable` when the resizer objects, which sizes that passed the limits do not bring about; `TooManyPixels` when the
-/// result does not fit the address space.
-pub(crate) fn scale(frame: &Frame, area: Area, to: Size) -> Result<Frame, Error> {
+/// As [`Resampling::run`].
+pub(crate) fn scale(frame: &Frame, area: Area, to: Size, deadline: &Deadline) -> Result<Frame, Error> {
     let area = area.within(frame);
     let enlarges = f64::from(to.width) > area.width || f64::from(to.height) > area.height;
     if enlarges {
-        filtered(frame, area.off_centre(to.width), to, FilterType::CatmullRom)
+        filtered(frame, area.off_centre(to.width), to, FilterType::CatmullRom, deadline)
     } else {
-        filtered(frame, area, to, FilterType::Lanczos3)
+        filtered(frame, area, to, FilterType::Lanczos3, deadline)
     }
 }
 
@@ -94,29 +93,33 @@ pub(crate) fn scale(frame: &Frame, area: Area, to: Size) -> Result<Frame, Error>
 /// # Errors
 /// As [`scale`].
 pub(crate) fn average(frame: &Frame, area: Area, to: Size) -> Result<Frame, Error> {
-    filtered(frame, area.within(frame), to, FilterType::Box)
+    filtered(frame, area.within(frame), to, FilterType::Box, &Deadline::never())
 }
 
-fn filtered(frame: &Frame, area: Area, to: Size, filter: FilterType) -> Result<Frame, Error> {
-    let failed = |error: &dyn std::fmt::Display| {
-        tracing::debug!(%error, "resizing failed");
-        Error::Unencodable { reason: "it cannot be scaled to this size" }
-    };
+fn filtered(
+    frame: &Frame,
+    area: Area,
+    to: Size,
+    filter: FilterType,
+    deadline: &Deadline,
+) -> Result<Frame, Error> {
     let kind = match frame.layout {
         Layout::Grey => PixelType::U8,
         Layout::GreyAlpha => PixelType::U8x2,
         Layout::Rgb => PixelType::U8x3,
         Layout::Rgba | Layout::Cmyk => PixelType::U8x4,
     };
-    let options = ResizeOptions::new()
-        .resize_alg(ResizeAlg::Convolution(filter))
-        .use_alpha(frame.layout.has_alpha())
-        .crop(area.x, area.y, area.width, area.height);
-    let source = ImageRef::new(frame.width, frame.height, &frame.pixels, kind).map_err(|e| failed(&e))?;
-    let buffer = vec![0; buffer_bytes(to.width, to.height, frame.layout)?];
-    let mut result = Image::from_vec_u8(to.width, to.height, buffer, kind).map_err(|e| failed(&e))?;
-    Resizer::new().resize(&source, &mut result, &options).map_err(|e| failed(&e))?;
-    Ok(Frame { width: to.width, height: to.height, layout: frame.layout, pixels: result.into_vec() })
+    let resampling = Resampling {
+        samples: &frame.pixels,
+        size: Size { width: frame.width, height: frame.height },
+        kind,
+        has_alpha: frame.layout.has_alpha(),
+        filter,
+        area,
+        to,
+    };
+    let pixels = resampling.run(deadline)?;
+    Ok(Frame { width: to.width, height: to.height, layout: frame.layout, pixels })
 }
 
 #[cfg(test)]
@@ -139,7 +142,8 @@ mod tests {
     #[test]
     fn transparent_neighbours_give_no_colour() {
         let frame = of(Layout::Rgba, 4, &[[255, 0, 0, 255], [0, 255, 0, 0]].repeat(2).concat());
-        let small = scale(&frame, Area::whole(&frame), Size { width: 2, height: 1 }).unwrap();
+        let small =
+            scale(&frame, Area::whole(&frame), Size { width: 2, height: 1 }, &Deadline::never()).unwrap();
         for pixel in small.pixels.chunks_exact(4) {
             assert_eq!(pixel[..3], [255, 0, 0], "{small:?}");
         }
@@ -161,7 +165,7 @@ mod tests {
         let frame = grey(41, &[[7; 41], [9; 41]].concat());
         for (x, width) in [(10.25, 20.5), (20.25, 20.5), (0.25, 20.5), (10.0, 21.0)] {
             let area = Area { x, width, ..Area::whole(&frame) };
-            let large = scale(&frame, area, Size { width: 41, height: 4 }).unwrap();
+            let large = scale(&frame, area, Size { width: 41, height: 4 }, &Deadline::never()).unwrap();
             for (row, ends) in large.pixels.chunks_exact(41).zip([7, 7, 9, 9]) {
                 assert!(
                     row.iter().all(|&sample| sample == row[0] && sample.abs_diff(ends) <= 1),
@@ -179,7 +183,7 @@ mod tests {
         ) {
             let [x, y, width, height] = [x, y, width, height].map(|quarters| f64::from(quarters) / 4.0);
             let (wide, high) = to;
-            let large = scale(&frame, Area { x, y, width, height }, Size { width: wide, height: high }).unwrap();
+            let large = scale(&frame, Area { x, y, width, height }, Size { width: wide, height: high }, &Deadline::never()).unwrap();
             prop_assert_eq!((large.width, large.height), to);
         }
 
@@ -191,7 +195,7 @@ mod tests {
             let (width, height) = (width.min(frame.width - x), height.min(frame.height - y));
             let [left, top, wide, high] = [x, y, width, height].map(f64::from);
             let area = Area { x: left, y: top, width: wide, height: high };
-            let scaled = scale(&frame, area, Size { width, height }).unwrap();
+            let scaled = scale(&frame, area, Size { width, height }, &Deadline::never()).unwrap();
             prop_assert_eq!(scaled.pixels, crop(frame, Rect { x, y, width, height }).pixels);
         }
     }

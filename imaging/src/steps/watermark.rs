@@ -4,8 +4,8 @@ use super::geometry::Size;
 use super::gravity::{Compass, Length};
 use super::sample::{byte, mix, over};
 use super::scale::{Area, scale};
-use crate::Error;
 use crate::frame::{Frame, Layout};
+use crate::{Deadline, Error};
 
 /// Where marks lie.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -45,7 +45,7 @@ pub(crate) fn overlay(frame: Frame, mark: &Frame, placement: &Placement) -> Resu
     let mark = match size(&frame, mark, placement.scale) {
         size if (size.width, size.height) == (mark.width, mark.height) => mark,
         size => {
-            scaled = scale(mark, Area::whole(mark), size)?;
+            scaled = scale(mark, Area::whole(mark), size, &Deadline::never())?;
             &scaled
         }
     };

@@ -25,7 +25,7 @@ static PHOTO: LazyLock<Planes> = LazyLock::new(|| {
     let size = Size { width: 600, height: 450 };
     let whole =
         jpeg::Part { left: 0.0, top: 0.0, width: photo.full.width.into(), height: photo.full.height.into() };
-    jpeg::resize(photo, whole, size, jpeg::Chroma::Half, jpeg::Light::Coded).unwrap()
+    jpeg::resize(photo, whole, size, jpeg::Chroma::Half, jpeg::Light::Coded, &Deadline::never()).unwrap()
 });
 
 /// A picture repeated across and down.

@@ -38,7 +38,7 @@ fn planes_have_the_sizes_asked_for() {
         for chroma in [Chroma::Full, Chroma::Half] {
             let source = picture(65, 33, |x, _| x as u8);
             let part = whole(&source);
-            let planes = resize(source, part, target, chroma, light).unwrap();
+            let planes = resize(source, part, target, chroma, light, &Deadline::never()).unwrap();
             let [blue, red] = planes.chroma.unwrap();
             for plane in [&planes.luma, &blue, &red] {
                 assert_eq!(plane.samples.len(), (plane.width * plane.height) as usize);
@@ -53,7 +53,10 @@ fn planes_have_the_sizes_asked_for() {
 fn nothing_is_done_where_nothing_changes() {
     let source = picture(17, 9, |x, y| (x * 13 + y * 7) as u8);
     let (part, planes) = (whole(&source), source.planes.clone());
-    assert_eq!(resize(source, part, size(17, 9), Chroma::Half, Light::Linear), Ok(planes));
+    assert_eq!(
+        resize(source, part, size(17, 9), Chroma::Half, Light::Linear, &Deadline::never()),
+        Ok(planes)
+    );
 }
 
 #[test]
@@ -70,7 +73,8 @@ fn luma_and_chroma_lie_over_each_other() {
             ..picture(200, 8, |_, _| 0)
         };
         let part = Part { left, top: 0.0, width, height: 8.0 };
-        let planes = resize(source, part, size(target, 4), Chroma::Half, Light::Coded).unwrap();
+        let planes =
+            resize(source, part, size(target, 4), Chroma::Half, Light::Coded, &Deadline::never()).unwrap();
         let [blue, _] = planes.chroma.unwrap();
         let step = width / f64::from(target);
         for (x, sample) in (0..target).zip(&planes.luma.samples).skip(4).take(target as usize - 8) {
@@ -89,7 +93,7 @@ fn half_black_and_half_white_is_brighter_in_linear_light() {
     for (light, expected) in [(Light::Coded, 128), (Light::Linear, 188)] {
         let source = picture(64, 64, |x, y| if (x + y) % 2 == 0 { 255 } else { 0 });
         let part = whole(&source);
-        let planes = resize(source, part, size(16, 16), Chroma::Half, light).unwrap();
+        let planes = resize(source, part, size(16, 16), Chroma::Half, light, &Deadline::never()).unwrap();
         let middle = planes.luma.samples[8 * 16 + 8];
         assert!(middle.abs_diff(expected) <= 1, "{light:?}: {middle}");
     }
@@ -109,10 +113,13 @@ fn grey_has_no_chroma_and_colours_have_it_in_full() {
     let grey = Reduced { colour: Colour::Grey, ..picture(8, 8, |_, _| 9) };
     let grey = Reduced { planes: Planes { chroma: None, ..grey.planes }, ..grey };
     let part = whole(&grey);
-    assert_eq!(resize(grey, part, size(3, 3), Chroma::Half, Light::Linear).unwrap().chroma, None);
+    assert_eq!(
+        resize(grey, part, size(3, 3), Chroma::Half, Light::Linear, &Deadline::never()).unwrap().chroma,
+        None
+    );
     let mut rgb = Reduced { colour: Colour::Rgb, chroma_scale: Scale::WHOLE, ..picture(8, 8, |_, _| 9) };
     rgb.planes.chroma = Some([rgb.planes.luma.clone(), rgb.planes.luma.clone()]);
-    let planes = resize(rgb, part, size(3, 3), Chroma::Half, Light::Linear).unwrap();
+    let planes = resize(rgb, part, size(3, 3), Chroma::Half, Light::Linear, &Deadline::never()).unwrap();
     let [green, blue] = planes.chroma.unwrap();
     assert_eq!((green.width, blue.height, &green.samples), (3, 3, &planes.luma.samples));
 }
@@ -131,7 +138,8 @@ fn columns_on_the_middle_of_a_sample_are_read_from_inside() {
         for (left, width) in [(10.25, 20.5), (20.25, 20.5), (0.25, 20.5), (10.0, 21.0)] {
             let plane = Plane { width: 41, height: 10, samples: vec![7; 410] };
             let part = Part { left, top: 0.0, width, height: 10.0 };
-            let large = resized(plane, part, Size { width: 41, height: 20 }, light).unwrap();
+            let large =
+                resized(plane, part, Size { width: 41, height: 20 }, light, &Deadline::never()).unwrap();
             assert_eq!(large.samples, vec![7; 820], "{left} {width}");
         }
     }

@@ -50,7 +50,7 @@ pub(super) fn decode(
         reading.picture(&still.parts, Colours::Shown { has_profile: profile.is_some() })?;
     if let Some(parts) = &still.alpha {
         let (alpha, _) = reading.picture(parts, Colours::Alpha)?;
-        frame = with_alpha(frame, alpha, still.is_premultiplied)?;
+        frame = with_alpha(frame, alpha, still.is_premultiplied, deadline)?;
     }
     let Area { left, top, width, height } = still.shown;
     let frame = crop::crop(frame, Rect { x: left, y: top, width, height });
@@ -195,13 +195,18 @@ fn lay(canvas: &mut Frame, tile: &Frame, x: u32, y: u32) {
     }
 }
 
-fn with_alpha(frame: Frame, alpha: Frame, is_premultiplied: bool) -> Result<Frame, Error> {
+fn with_alpha(
+    frame: Frame,
+    alpha: Frame,
+    is_premultiplied: bool,
+    deadline: &Deadline,
+) -> Result<Frame, Error> {
     let size = Size { width: frame.width, height: frame.height };
     let alpha = if (alpha.width, alpha.height) == (size.width, size.height) {
         alpha
     } else {
         let all = scale::Area::whole(&alpha);
-        scale::scale(&alpha, all, size)?
+        scale::scale(&alpha, all, size, deadline)?
     };
     let (layout, channels) =
         if frame.layout == Layout::Grey { (Layout::GreyAlpha, 1) } else { (Layout::Rgba, 3) };

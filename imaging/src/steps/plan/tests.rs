@@ -3,6 +3,7 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::Deadline;
 use crate::frame::Layout;
 use crate::steps::gravity::Compass;
 use crate::steps::orient::orient;
@@ -344,8 +345,9 @@ fn both_orders(stored: &Frame, orientation: Orientation, wish: &Wish) -> (Frame,
     let seen = orient(stored.clone(), orientation).unwrap();
     let plan = plan(size((seen.width, seen.height)), wish).decided(Some(&seen));
     let back = plan.turned_back(orientation);
-    let late = orient(scale(stored, back.used, back.scaled).unwrap(), orientation).unwrap();
-    (late, scale(&seen, plan.used, plan.scaled).unwrap())
+    let late =
+        orient(scale(stored, back.used, back.scaled, &Deadline::never()).unwrap(), orientation).unwrap();
+    (late, scale(&seen, plan.used, plan.scaled, &Deadline::never()).unwrap())
 }
 
 #[test]

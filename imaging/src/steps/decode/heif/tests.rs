@@ -103,9 +103,9 @@ fn tiles_are_laid_side_by_side() {
 fn colours_are_divided_by_the_alpha_they_were_multiplied_with() {
     let frame = Frame { width: 4, height: 1, layout: Layout::Grey, pixels: vec![50, 0, 128, 200] };
     let alpha = Frame { width: 4, height: 1, layout: Layout::Grey, pixels: vec![100, 0, 255, 100] };
-    let straight = with_alpha(frame.clone(), alpha.clone(), true).unwrap();
+    let straight = with_alpha(frame.clone(), alpha.clone(), true, &Deadline::never()).unwrap();
     assert_eq!(straight.pixels, [128, 100, 0, 0, 128, 255, 255, 100]);
-    let kept = with_alpha(frame, alpha, false).unwrap();
+    let kept = with_alpha(frame, alpha, false, &Deadline::never()).unwrap();
     assert_eq!(kept.pixels, [50, 100, 0, 0, 128, 255, 200, 100]);
 }
 
@@ -113,6 +113,6 @@ fn colours_are_divided_by_the_alpha_they_were_multiplied_with() {
 fn alpha_of_another_size_is_brought_to_that_of_the_picture() {
     let frame = blank(4, 4, Layout::Rgb).unwrap();
     let alpha = Frame { width: 2, height: 2, layout: Layout::Grey, pixels: vec![90; 4] };
-    let whole = with_alpha(frame, alpha, false).unwrap();
+    let whole = with_alpha(frame, alpha, false, &Deadline::never()).unwrap();
     assert!(whole.pixels.iter().skip(3).step_by(4).all(|&alpha| alpha == 90));
 }
