@@ -2,7 +2,7 @@
 # ARGS go to `overfall demo`: make demo ARGS=--json
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test conformance faults build image-urls fuzz bench bench-http bench-images clean
+.PHONY: help demo test conformance faults build image-load image-urls fuzz bench bench-http bench-images clean
 
 help: ## these lines
 	@sed -n 's/^\([a-z-]*\):.*## /\1|/p' Makefile | while IFS='|' read -r name text; do printf '  make %-12s %s\n' "$$name" "$$text"; done
@@ -19,6 +19,9 @@ conformance: ## the public tests of HTTP caches against a debug build; ARGS: [--
 faults: ## a minute of load on the release build for each kind of fault behind the edge
 	OVERFALL_FAULTS_SECONDS=60 cargo nextest run --release --locked --test edge --test-threads 1 --no-capture faults::
 
+image-load: ## crowds of renderings against the release build: memory, overload, deadlines
+	cargo nextest run --release --locked --test edge --test-threads 1 --no-capture image_crowd:: image_load:: image_safety:: image_workers::
+
 image-urls: ## the URLs that image tests ask for, made anew by the services' own clients (npm)
 	@exec tests/dialects/acceptance.sh
 
@@ -34,7 +37,7 @@ bench: ## micro-benchmarks
 bench-http: ## hits over HTTP beside nginx and Varnish
 	@tests/install/packages.sh nginx=nginx-light varnishd=varnish wrk=wrk h2load=nghttp2-client curl=curl taskset=util-linux python3=python3-minimal && exec benches/load/run.sh
 
-bench-images: ## renderings beside sharp; ARGS: [ROW]... of W1 W1c W2 W3 W4 W5 W6 W7 W8 likeness
+bench-images: ## renderings beside sharp; ARGS: [ROW]... of W1 W1c W1o W2 W3 W4 W5 W6 W7 W8 likeness
 	@tests/install/build-tools.sh && tests/install/packages.sh node=nodejs npm=npm taskset=util-linux && exec benches/images/run.sh $(ARGS)
 
 clean: ## remove what was built

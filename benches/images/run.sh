@@ -3,10 +3,11 @@
 # turns, and every number is the median of RUNS. "by CPU" compares the CPU time of the whole process, which another load on
 # the machine distorts less than the clock. Peaks are those of the whole process; sharp's has node's 60 MiB in it.
 #
-#   benches/images/run.sh [ROW...]   rows: W1 W1c W2 W3 W4 W5p W5w W6 W7 W8 likeness; W5 is both; all when none is named
+#   benches/images/run.sh [ROW...]   rows: W1 W1c W1o W2 W3 W4 W5p W5w W6 W7 W8 likeness; W5 is both; all when none is named
 #   RUNS=3 SECONDS_EACH=3 CORE=1 OVERFALL_IMAGES=tests/fixtures/images
 #
 #   W1        12 to 22 MP JPEG to 800 px JPEG, quality 80, fast where there is a choice; W1c: careful
+#   W1o       W1c beside oximg, its default encoder, instead of sharp
 #   W2        the same to 200 x 200 JPEG, cut to fill
 #   W3        the same to 800 px WebP, quality 75 (method 4 both)
 #   W4        the same to 800 px AVIF, sharp at effort 2, ours at the quality that gives the same bytes within 5 %
@@ -19,7 +20,8 @@
 #             its source, our score, sharp's
 #
 # Files are those of OVERFALL_IMAGES that fit a row; what is missing there is made from the demo's photos, and named.
-# Needs: apt-get install nodejs npm util-linux, and fetches sharp from npm into the tools folder.
+# Needs: apt-get install nodejs npm util-linux, for W1o also g++ cmake nasm; fetches sharp from npm and oximg from crates.io
+# into the tools folder.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 
@@ -28,13 +30,14 @@ seconds=${SECONDS_EACH:-3}
 core=${CORE:-1}
 images=${OVERFALL_IMAGES:-tests/fixtures/images}
 tools=${OVERFALL_TOOLS:-$HOME/.cache/overfall/tools}
-rows=" ${*:-W1 W1c W2 W3 W4 W5 W6 W7 W8 likeness} "
+rows=" ${*:-W1 W1c W1o W2 W3 W4 W5 W6 W7 W8 likeness} "
 rows=${rows// W5 / W5p W5w }
 
 for tool in node npm taskset awk; do
   command -v "$tool" >/dev/null || { echo "missing: $tool (see the head of $0)" >&2; exit 1; }
 done
 sharp=$(benches/images/sharp.sh)
+[[ $rows != *" W1o "* ]] || oximg=$(benches/images/oximg.sh)
 cargo build --profile bench --locked --package overfall-imaging --example render
 ours=${CARGO_TARGET_DIR:-target}/release/examples/render
 
@@ -44,10 +47,11 @@ node benches/images/samples.mjs "$sharp" "$images" proxy/assets/demo/photos "$to
 
 # Which files of the samples, what ours is asked for, what sharp is. Of several ways to ask ours, parted by |, the first
 # that is not refused counts.
-declare -A files=([W1]=large [W1c]=large [W2]=large [W3]=large [W4]=large [W5p]=alpha [W5w]=alpha [W6]=animation [W7]=webp [W8]=large)
+declare -A files=([W1]=large [W1c]=large [W1o]=large [W2]=large [W3]=large [W4]=large [W5p]=alpha [W5w]=alpha [W6]=animation [W7]=webp [W8]=large)
 declare -A asked=(
   [W1]="w=800,f=jpeg,reduce=fast|w=800,f=jpeg"
   [W1c]="w=800,f=jpeg,reduce=careful|w=800,f=jpeg"
+  [W1o]="w=800,f=jpeg,reduce=careful"
   [W2]="w=200,h=200,fit=cover,q=80,f=jpeg"
   [W3]="w=800,f=webp"
   [W4]="w=800,f=avif"
@@ -57,10 +61,11 @@ declare -A asked=(
   [W7]="w=640,q=80,f=jpeg"
   [W8]="q=80,f=jpeg"
 )
-declare -A quality=([W1]=80 [W1c]=80 [W3]=75)
+declare -A quality=([W1]=80 [W1c]=80 [W1o]=80 [W3]=75)
 declare -A peer=(
   [W1]="w=800,q=80,f=jpeg"
   [W1c]="w=800,q=80,f=jpeg"
+  [W1o]="w=800,q=80,preset=default"
   [W2]="w=200,h=200,fit=cover,q=80,f=jpeg"
   [W3]="w=800,q=75,f=webp,effort=4"
   [W4]="w=800,q=50,f=avif,effort=2"
@@ -98,7 +103,11 @@ speed() { # ROW FILE TRANSFORM
   : >"$work/his"
   for _ in $(seq "$runs"); do
     pinned "$ours" time "$file" "$transform" "$seconds" >>"$work/mine"
-    pinned node benches/images/peer.mjs "$sharp" time "$file" "${peer[$row]}" "$seconds" >>"$work/his"
+    if [ "$row" = W1o ]; then
+      pinned "$oximg" time "$file" "${peer[$row]}" "$seconds" >>"$work/his"
+    else
+      pinned node benches/images/peer.mjs "$sharp" time "$file" "${peer[$row]}" "$seconds" >>"$work/his"
+    fi
   done
   mine=$(for column in 1 2 3 4; do cut -d' ' -f$column "$work/mine" | middle; done | xargs)
   his=$(for column in 1 2 3 4; do cut -d' ' -f$column "$work/his" | middle; done | xargs)

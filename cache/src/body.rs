@@ -5,6 +5,8 @@ use std::{fmt, pin::Pin};
 use bytes::Bytes;
 use futures_util::Stream;
 
+use crate::mapped;
+
 /// Why a body ended early. An early end is always an error to the reader, never a clean end.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum BodyError {
@@ -105,23 +107,31 @@ impl Body {
     /// # Errors
     /// [`BodyError::TooLarge`] above `max`, else what the transfer failed with.
     pub async fn collect(self, max: u64) -> Result<Bytes, BodyError> {
+        let chunks = self.chunks(max).await?;
+        Ok(match chunks.as_slice() {
+            [one] => one.clone(),
+            many => mapped::concat(many),
+        })
+    }
+
+    /// Its pieces, of no more than `max` bytes together.
+    pub(crate) async fn chunks(self, max: u64) -> Result<Vec<Bytes>, BodyError> {
         use futures_util::StreamExt as _;
-        let fits = |n: usize| u64::try_from(n).is_ok_and(|n| n <= max);
-        match self {
-            Self::Full(bytes) if fits(bytes.len()) => Ok(bytes),
-            Self::Full(_) => Err(BodyError::TooLarge { max }),
-            Self::Stream { mut stream, .. } => {
-                let mut whole = Vec::new();
-                while let Some(chunk) = stream.next().await {
-                    let chunk = chunk?;
-                    if !fits(whole.len().saturating_add(chunk.len())) {
-                        return Err(BodyError::TooLarge { max });
-                    }
-                    whole.extend_from_slice(&chunk);
-                }
-                Ok(whole.into())
+        let mut stream = match self {
+            Self::Full(bytes) if bytes.len() as u64 <= max => return Ok(vec![bytes]),
+            Self::Full(_) => return Err(BodyError::TooLarge { max }),
+            Self::Stream { stream, .. } => stream,
+        };
+        let (mut chunks, mut received) = (Vec::new(), 0_u64);
+        while let Some(chunk) = stream.next().await {
+            let chunk = chunk?;
+            received = received.saturating_add(chunk.len() as u64);
+            if received > max {
+                return Err(BodyError::TooLarge { max });
             }
+            chunks.push(chunk);
         }
+        Ok(chunks)
     }
 }
 

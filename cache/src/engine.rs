@@ -12,17 +12,19 @@ use std::{
     },
 };
 
+use bytes::Bytes;
 use http::{HeaderMap, Method};
 use parking_lot::Mutex;
 use tokio::sync::Semaphore;
 
 use crate::{
-    body::Body,
+    body::{Body, BodyError},
     cache_control::{self, RequestDirectives},
     clock::{Clock, Millis},
     encoding::{self, Accepted, Workshop},
-    flight::Flights,
+    flight::{Flights, Growing},
     key::{Key, KeyHash},
+    mapped,
     origin::OriginRequest,
     policy::Policy,
     purge::Table,
@@ -102,6 +104,23 @@ pub struct Answer {
     pub trace: Trace,
     /// What a derived response inherits: set when the answer is or will be a stored response.
     pub source: Option<Provenance>,
+    /// The fetch that the body is all of.
+    pub(crate) growing: Option<Arc<Growing>>,
+}
+
+impl Answer {
+    /// The body whole, refusing more than `max` bytes. All who read the same fetch have the same bytes, and the cache too where
+    /// it stores them, so that many who wait for a body hold it once.
+    ///
+    /// # Errors
+    /// As [`Body::collect`].
+    pub async fn whole(self, max: u64) -> Result<Bytes, BodyError> {
+        let Some(growing) = self.growing else { return self.body.collect(max).await };
+        let chunks = self.body.chunks(max).await?;
+        let length: usize = chunks.iter().map(Bytes::len).sum();
+        let shared = growing.put_together().filter(|whole| whole.len() == length);
+        Ok(shared.unwrap_or_else(|| mapped::concat(&chunks)))
+    }
 }
 
 pub use crate::origin::Provenance;
@@ -396,7 +415,7 @@ fn vary_marker(stored: &Stored) -> Stored {
     Stored {
         key: stored.key.with_variant(base_variant(&stored.key.variant)),
         head: ResponseHead { status: stored.head.status, headers: HeaderMap::new() },
-        body: bytes::Bytes::new(),
+        body: Bytes::new(),
         lifetime: stored.lifetime,
         position: stored.position,
         scopes: stored.scopes.clone(),

@@ -5,8 +5,9 @@
 
 use std::{
     collections::HashMap,
+    fmt,
     sync::{
-        Arc,
+        Arc, OnceLock,
         atomic::{AtomicU64, Ordering},
     },
 };
@@ -62,6 +63,8 @@ pub struct Growing {
     readers: Mutex<HashMap<u64, usize>>,
     reader_ids: AtomicU64,
     consumed: watch::Sender<u64>,
+    /// Set before the end.
+    whole: OnceLock<Bytes>,
 }
 
 /// What is known of a response when its head is there.
@@ -84,6 +87,12 @@ pub struct About {
     pub position: Position,
 }
 
+impl fmt::Debug for Growing {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Growing").field("length", &self.about.length).finish_non_exhaustive()
+    }
+}
+
 #[derive(Default)]
 struct Chunks {
     chunks: Vec<Bytes>,
@@ -103,6 +112,7 @@ impl Growing {
             readers: Mutex::default(),
             reader_ids: AtomicU64::new(0),
             consumed: watch::Sender::new(0),
+            whole: OnceLock::new(),
         }
     }
 
@@ -145,6 +155,16 @@ impl Growing {
     /// The whole body as one buffer, which readers use too from here on; call it once after the last push.
     #[must_use]
     pub fn whole(&self) -> Bytes {
+        self.whole.get_or_init(|| self.joined()).clone()
+    }
+
+    /// The one buffer, once there is one.
+    #[must_use]
+    pub fn put_together(&self) -> Option<Bytes> {
+        self.whole.get().cloned()
+    }
+
+    fn joined(&self) -> Bytes {
         let whole = match self.body.borrow().chunks.as_slice() {
             [one] if one.len() < mapped::MAPPED_BYTES_MIN => return one.clone(),
             many => mapped::concat(many),

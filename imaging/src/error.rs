@@ -63,6 +63,12 @@ pub enum Error {
         /// A sentence fragment fit for the public.
         reason: &'static str,
     },
+    /// The source is to be answered as a drawing, and is none.
+    #[error("the source is {found}, and only svg can be answered as svg; ask for another format")]
+    NoDrawing {
+        /// The source's format.
+        found: &'static str,
+    },
     /// The rendering could not be written; the source is not to blame.
     #[error("the result cannot be encoded: {reason}")]
     Unencodable {

@@ -3,11 +3,14 @@
 //! [`alike`] looks for the smallest file whose measured likeness to the picture reaches a target, [`within`] for the best
 //! that is no longer than a number of bytes, [`best`] for the smallest of several formats at one likeness. Every try costs
 //! an encoding and often a decoding, so their number is bounded, each is placed by interpolation between those before, and
-//! a passed deadline ends the search with what was found so far.
+//! where the next one would not be ready before the deadline the search ends with what was found so far.
 
 mod curve;
 
 use std::ops::RangeInclusive;
+use std::time::Duration;
+
+use tokio::time::Instant;
 
 use curve::{Bracket, Point};
 
@@ -101,6 +104,8 @@ pub(crate) struct Alike {
     pub(crate) reached: bool,
     /// How many files were made.
     pub(crate) encodings: u32,
+    /// Whether there was no time for more of them.
+    pub(crate) is_cut: bool,
 }
 
 /// The result of a search for a length.
@@ -112,6 +117,8 @@ pub(crate) struct Within {
     pub(crate) fits: bool,
     /// How many files were made.
     pub(crate) encodings: u32,
+    /// Whether there was no time for more of them.
+    pub(crate) is_cut: bool,
 }
 
 /// A format that [`best`] may choose.
@@ -133,23 +140,38 @@ pub(crate) fn alike(
     span: &Span,
     target: Target,
     deadline: &Deadline,
+    encode: impl FnMut(u8) -> Result<Vec<u8>, Error>,
+    decode: impl FnMut(&[u8]) -> Result<Frame, Error>,
+    measure: impl FnMut(&Frame) -> Result<f64, Error>,
+) -> Result<Alike, Error> {
+    let mut pace = Pace::new(deadline);
+    let found = alike_in_time(span, target, &mut pace, false, encode, decode, measure)?;
+    found.ok_or(Error::Deadline)
+}
+
+/// The same at the pace of tries before. None where there is no time and, as `is_enough` says, something to answer with.
+fn alike_in_time(
+    span: &Span,
+    target: Target,
+    pace: &mut Pace<'_>,
+    is_enough: bool,
     mut encode: impl FnMut(u8) -> Result<Vec<u8>, Error>,
     mut decode: impl FnMut(&[u8]) -> Result<Frame, Error>,
     mut measure: impl FnMut(&Frame) -> Result<f64, Error>,
-) -> Result<Alike, Error> {
+) -> Result<Option<Alike>, Error> {
     let mut bracket = Bracket::new(span.lowest, span.highest, target.points(), LIKENESS_RISE);
     let mut next = Some(span.start);
     let mut found: Option<Alike> = None;
     for encodings in 1..=ENCODINGS_MAX {
         let Some(quality) = next else { break };
-        let made = deadline.check().and_then(|()| {
+        let made = pace.one(is_enough || found.is_some(), || {
             let bytes = encode(quality)?;
             let likeness = measure(&decode(&bytes)?)?;
             Ok((bytes, likeness))
         });
-        let Some((bytes, likeness)) = or_enough(made, found.is_some())? else { break };
+        let Some((bytes, likeness)) = made? else { break };
         let reached = likeness >= target.points();
-        let tried = Alike { bytes, quality, likeness, reached, encodings };
+        let tried = Alike { bytes, quality, likeness, reached, encodings, is_cut: false };
         let found = match found.take() {
             Some(before) if !is_better(&tried, &before) => found.insert(Alike { encodings, ..before }),
             _ => found.insert(tried),
@@ -162,7 +184,7 @@ pub(crate) fn alike(
         // the last try is no guess when all before fell short
         next = if is_last && !found.reached { bracket.highest() } else { bracket.lowest_reaching() };
     }
-    found.ok_or(Error::Deadline)
+    Ok(found.map(|found| Alike { is_cut: pace.is_cut, ..found }))
 }
 
 /// Whether to keep the first: what reached the target before what did not, then the shorter, or else the likelier.
@@ -194,13 +216,13 @@ pub(crate) fn within(
     let mut bracket = Bracket::new(span.lowest, span.highest, too_long, LOG_BYTES_RISE);
     let mut next = Some(span.highest);
     let mut found: Option<Within> = None;
+    let mut pace = Pace::new(deadline);
     for encodings in 1..=FITTING_MAX {
         let Some(quality) = next else { break };
-        let made = deadline.check().and_then(|()| encode(quality));
-        let Some(bytes) = or_enough(made, found.is_some())? else { break };
+        let Some(bytes) = pace.one(found.is_some(), || encode(quality))? else { break };
         let length = bytes.len();
         let fits = length <= bytes_max;
-        let tried = Within { bytes, quality, fits, encodings };
+        let tried = Within { bytes, quality, fits, encodings, is_cut: false };
         let found = match found.take() {
             Some(before) if !is_nearer(&tried, &before) => found.insert(Within { encodings, ..before }),
             _ => found.insert(tried),
@@ -213,7 +235,7 @@ pub(crate) fn within(
         // the last try is no guess when nothing fitted
         next = if is_last && !found.fits { bracket.lowest() } else { bracket.highest_short() };
     }
-    found.ok_or(Error::Deadline)
+    found.map(|found| Within { is_cut: pace.is_cut, ..found }).ok_or(Error::Deadline)
 }
 
 /// Whether to keep the first: what fits before what does not, then the better, or of those that do not fit the shorter.
@@ -234,15 +256,42 @@ fn float(bytes: usize) -> f64 {
     bytes as f64
 }
 
-/// A try that failed or came too late is none when there is something to answer with.
-fn or_enough<T>(made: Result<T, Error>, is_enough: bool) -> Result<Option<T>, Error> {
-    match made {
-        Ok(made) => Ok(Some(made)),
-        Err(error) if is_enough => {
-            tracing::debug!(%error, "a search for a quality ended early");
-            Ok(None)
+/// How long tries take, and whether there is time for one more.
+struct Pace<'d> {
+    deadline: &'d Deadline,
+    longest: Duration,
+    is_cut: bool,
+}
+
+impl<'d> Pace<'d> {
+    fn new(deadline: &'d Deadline) -> Self {
+        Self { deadline, longest: Duration::ZERO, is_cut: false }
+    }
+
+    /// One try. Where there is something to answer with, one that fails or has no time is none.
+    fn one<T>(
+        &mut self,
+        is_enough: bool,
+        make: impl FnOnce() -> Result<T, Error>,
+    ) -> Result<Option<T>, Error> {
+        // half as long again, for one that takes a little longer and for what is done with it
+        let takes = self.longest + self.longest / 2;
+        if is_enough && self.deadline.left().is_some_and(|left| left < takes) {
+            self.is_cut = true;
+            return Ok(None);
         }
-        Err(error) => Err(error),
+        let began = Instant::now();
+        let made = self.deadline.check().and_then(|()| make());
+        self.longest = self.longest.max(began.elapsed());
+        match made {
+            Ok(made) => Ok(Some(made)),
+            Err(error) if is_enough => {
+                tracing::debug!(%error, "a search for a quality ended early");
+                self.is_cut |= error == Error::Deadline;
+                Ok(None)
+            }
+            Err(error) => Err(error),
+        }
     }
 }
 
@@ -259,17 +308,20 @@ pub(crate) fn best(
 ) -> Result<(Output, Alike), Error> {
     let mut chosen: Option<(Output, Alike)> = None;
     let mut failure = Error::Deadline;
+    let mut pace = Pace::new(deadline);
     for Candidate { output, span, encode, decode } in candidates {
-        match alike(span, target, deadline, encode, decode, &mut measure) {
-            Ok(found) => {
+        match alike_in_time(span, target, &mut pace, chosen.is_some(), encode, decode, &mut measure) {
+            Ok(Some(found)) => {
                 let is_kept = chosen.as_ref().is_some_and(|(_, before)| !is_better(&found, before));
                 if !is_kept {
                     chosen = Some((*output, found));
                 }
             }
+            Ok(None) => {}
             Err(error) => failure = error,
         }
     }
+    let chosen = chosen.map(|(output, found)| (output, Alike { is_cut: pace.is_cut, ..found }));
     chosen.ok_or(failure)
 }
 

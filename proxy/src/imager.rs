@@ -157,7 +157,7 @@ impl Imager {
         let headers = answer.head.headers.clone();
         let provenance = answer.source.clone();
         let is_shared = answer.trace.served != Served::Passed;
-        match answer.body.collect(self.settings.limits.source_bytes_max).await {
+        match answer.whole(self.settings.limits.source_bytes_max).await {
             Ok(bytes) => Ok(Ok(Fetched { bytes, headers, provenance, is_shared })),
             Err(BodyError::TooLarge { max }) => {
                 let message = format!("ERROR 9402: the source is larger than {max} bytes");
@@ -369,6 +369,7 @@ const fn status_of(error: &ImagingError) -> u16 {
         | ImagingError::TooManyFramePixels { .. }
         | ImagingError::SideTooLong { .. }
         | ImagingError::SourceTooLarge { .. }
+        | ImagingError::NoDrawing { .. }
         | ImagingError::Undecodable { .. } => 422,
     }
 }

@@ -242,7 +242,8 @@ async fn a_drawing_is_passed_on_as_one_that_can_do_nothing() {
     assert!(text.starts_with("<svg") && !text.contains("script") && !text.contains("onload"), "{answer}");
     origin
         .on("/photo.jpg", Reply::ok(encode(&sample(40, 30), ImageFormat::Jpeg)).cache_control("max-age=600"));
-    get(&lone, "/cdn-cgi/image/format=svg/photo.jpg").await.expect(422);
+    let refused = get(&lone, "/cdn-cgi/image/format=svg/photo.jpg").await.expect(422);
+    assert!(refused.text().contains("only svg can be answered as svg"), "{refused}");
 }
 
 #[tokio::test]

@@ -13,6 +13,7 @@ use tokio::{task::JoinSet, time::Instant};
 use crate::{
     Lone, lone,
     pictures::{encode, fixture, png_of_claimed_size, sample},
+    shown,
 };
 
 /// Optimised code is held to what is promised, other code to some times that.
@@ -156,6 +157,7 @@ async fn a_rendering_that_is_late_frees_its_thread() {
     let small = |width: usize| format!("/cdn-cgi/image/width={width},format=png/fine.png");
     get(&lone, &small(8)).await.expect(200);
     let (mut late, mut held, mut widths) = (0, String::new(), 10..);
+    let mut worst = Duration::ZERO;
     for ms in DEADLINES_MS {
         let host = format!("late{ms}.site.test");
         let impatient = Client::plain(&[(&host, lone.node.http)]);
@@ -181,11 +183,13 @@ async fn a_rendering_that_is_late_frees_its_thread() {
                     break;
                 }
             }
+            worst = worst.max(best);
             if best > FREE_WITHIN * SLOWNESS {
                 writeln!(held, "{options} within {ms} ms: its thread is free {best:?} later").unwrap();
             }
         }
     }
+    shown(&format!("a thread is free, and has made a small picture, within {worst:?} of a deadline"));
     assert!(held.is_empty(), "{held}");
     assert!(late > SLOW.len() / 2, "{late} were late");
 }

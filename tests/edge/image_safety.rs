@@ -12,6 +12,7 @@ use tokio::{task::JoinSet, time::Instant};
 use crate::{
     Lone, lone,
     pictures::{decode, encode, fixture, fixtures, sample},
+    shown,
 };
 
 const MIB: u64 = 1024 * 1024;
@@ -99,6 +100,7 @@ async fn many_bombs_at_once_cost_little_and_honest_clients_do_not_notice() {
     let peak = lone.node.process.resident_bytes_peak();
     let p95 = percentile(&mut times, 95);
     let seen = format!("{} MiB, {took:?}, {} honest answers, p95 {p95:?}", peak / MIB, times.len());
+    shown(&format!("{BOMBS} bombs: {seen}"));
     assert!(peak < BOMBS_BYTES_MAX, "{seen}");
     assert!(took < BOMBS_ANSWERED_WITHIN, "{seen}");
     assert!(p95 < HONEST_P95 && times.len() >= 20, "{seen}");

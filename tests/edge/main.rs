@@ -27,6 +27,7 @@ mod front;
 mod herd_failing;
 mod hit_and_miss;
 mod image_clients;
+mod image_crowd;
 mod image_dialects;
 mod image_load;
 mod image_refusals;
@@ -71,6 +72,12 @@ async fn lone(settings: &Settings) -> Lone {
     let dir = TempDir::new().expect("a temporary folder");
     let node = Node::start(EXE, dir.path(), settings).await;
     Lone { node, _dir: dir }
+}
+
+/// Says what was measured; runners show it when they are asked to.
+#[expect(clippy::print_stderr, reason = "`make image-load` shows what a run came to, also when it went well")]
+fn shown(line: &str) {
+    eprintln!("{line}");
 }
 
 async fn demo() -> Demo {

@@ -55,7 +55,7 @@ impl Engine {
         let (mut head, body) = respond(request, &representation.head, &representation.body);
         head.headers.insert(header::AGE, HeaderValue::from(age_ms / 1000));
         let source = Some(provenance(&stored.key, stored.position, &stored.scopes));
-        Ok(Answer { head, body, trace, source })
+        Ok(Answer { head, body, trace, source, growing: None })
     }
 
     /// A body without its coding; `None` when it is not of that coding, or too large without it.
@@ -129,10 +129,10 @@ impl Engine {
     /// The same answer without the origin's coding, for a client that does not take it. Waits for the whole body; one that
     /// breaks off meanwhile stays an error.
     pub(super) async fn undone(&self, request: &Request, answer: Answer) -> Answer {
-        let Answer { head, body, trace, source } = answer;
+        let Answer { head, body, trace, source, growing } = answer;
         let coding = Self::undoing(request, &head);
         let Some(coding) = coding.filter(|_| matches!(body, Body::Stream { .. })) else {
-            return Answer { head, body, trace, source };
+            return Answer { head, body, trace, source, growing };
         };
         let whole = body.collect(self.limits.object_bytes_max).await;
         let (head, body) = match whole {
@@ -142,7 +142,7 @@ impl Engine {
             },
             Err(error) => (head, Body::failed(error)),
         };
-        Answer { head, body, trace, source }
+        Answer { head, body, trace, source, growing: None }
     }
 }
 
@@ -167,14 +167,14 @@ pub(super) fn answer_growing(
             Some(span) => part::cut(kept.or_else(|| growing.reader())?, 0, span),
             None => Body::empty(),
         };
-        return Some(Answer { head, body, trace, source });
+        return Some(Answer { head, body, trace, source, growing: None });
     }
     if validation::client_condition(&request.headers, &growing.about.head, &request.method)
         == Condition::NotModified
     {
         let mut head = validation::not_modified_head(&growing.about.head);
         head.headers.insert(header::AGE, age);
-        return Some(Answer { head, body: Body::empty(), trace, source });
+        return Some(Answer { head, body: Body::empty(), trace, source, growing: None });
     }
     if let Some(length) = growing.about.length.filter(|_| request.method == Method::GET) {
         match range::select(&request.headers, &growing.about.head, length) {
@@ -182,12 +182,12 @@ pub(super) fn answer_growing(
                 let mut head = range::one_head(&growing.about.head, span, Some(length))?;
                 head.headers.insert(header::AGE, age);
                 let body = part::cut(kept.or_else(|| growing.reader())?, 0, span);
-                return Some(Answer { head, body, trace, source });
+                return Some(Answer { head, body, trace, source, growing: None });
             }
             Selection::Unsatisfiable => {
                 let mut head = range::unsatisfiable(&growing.about.head, length);
                 head.headers.insert(header::AGE, age);
-                return Some(Answer { head, body: Body::empty(), trace, source });
+                return Some(Answer { head, body: Body::empty(), trace, source, growing: None });
             }
             Selection::Whole | Selection::Many(_) => {}
         }
@@ -198,10 +198,10 @@ pub(super) fn answer_growing(
         head.headers.insert(header::CONTENT_LENGTH, HeaderValue::from(length));
     }
     if request.method == Method::HEAD {
-        return Some(Answer { head, body: Body::empty(), trace, source });
+        return Some(Answer { head, body: Body::empty(), trace, source, growing: None });
     }
     let body = Body::Stream { length: growing.about.length, stream: kept.or_else(|| growing.reader())? };
-    Some(Answer { head, body, trace, source })
+    Some(Answer { head, body, trace, source, growing: Some(Arc::clone(growing)) })
 }
 
 /// An unshareable response for the client that asked.
@@ -217,7 +217,7 @@ pub(super) fn pass(request: &Request, fetched: Fetched, mut trace: Trace, reason
         head.headers.insert(header::CONTENT_LENGTH, HeaderValue::from(length));
     }
     let body = if request.method == Method::HEAD { Body::empty() } else { fetched.response.body.exact() };
-    Answer { head, body, trace: served(trace, Served::Passed), source }
+    Answer { head, body, trace: served(trace, Served::Passed), source, growing: None }
 }
 
 /// Keeps a fetch permit until the body has ended or was dropped.

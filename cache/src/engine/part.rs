@@ -75,7 +75,7 @@ impl Engine {
         let ttl_ms = left_ms(&stored.lifetime, age_ms);
         let trace = Trace { tiers: seen.tiers, served: Served::Hit(tier), ttl_ms, ..trace.clone() };
         let source = Some(provenance(&stored.key, stored.position, &stored.scopes));
-        Some(Answer { head, body: Body::Full(body), trace, source })
+        Some(Answer { head, body: Body::Full(body), trace, source, growing: None })
     }
 
     /// Keeps a part on this node, in the place of the one before it.

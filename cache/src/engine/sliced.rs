@@ -94,7 +94,7 @@ impl Engine {
         }
         head.headers.insert(header::AGE, http::HeaderValue::from(age_ms / 1000));
         let source = Some(provenance(&index.key, index.position, &index.scopes));
-        Ok(Answer { head, body, trace, source })
+        Ok(Answer { head, body, trace, source, growing: None })
     }
 
     /// A slice from the tiers. A purged one is as good as absent; of any other its name says that it fits.

@@ -358,6 +358,43 @@ async fn followers_read_from_the_first_byte_while_the_body_grows() {
 }
 
 #[tokio::test]
+async fn who_reads_the_same_fetch_whole_has_the_same_bytes_as_the_cache() {
+    let world = World::new().await;
+    let (sender, body) = dripping();
+    let origin = drip_origin(&[("cache-control", "max-age=10")], body);
+    let leader = world.get("/a", &[Arc::clone(&origin)]).await.unwrap();
+    let follower = world.get("/a", &[Arc::clone(&origin)]).await.unwrap();
+    for chunk in ["one ", "two ", "three"] {
+        sender.send(Ok(Bytes::from_static(chunk.as_bytes()))).unwrap();
+    }
+    drop(sender);
+    let (leader, follower) = (leader.whole(13).await.unwrap(), follower.whole(13).await.unwrap());
+    assert_eq!(leader, "one two three");
+    assert_eq!(leader.as_ptr(), follower.as_ptr());
+    let stored = loop {
+        // it may be on its way there
+        let answer = world.get("/a", &[Arc::clone(&origin)]).await.unwrap();
+        if let Body::Full(bytes) = answer.body {
+            break bytes;
+        }
+        tokio::task::yield_now().await;
+    };
+    assert_eq!(leader.as_ptr(), stored.as_ptr());
+}
+
+#[tokio::test]
+async fn a_body_that_is_too_large_is_not_held() {
+    let world = World::new().await;
+    let (sender, body) = dripping();
+    let origin = drip_origin(&[("cache-control", "max-age=10")], body);
+    let answer = world.get("/a", &[origin]).await.unwrap();
+    for chunk in ["one ", "two ", "three"] {
+        sender.send(Ok(Bytes::from_static(chunk.as_bytes()))).unwrap();
+    }
+    assert_eq!(answer.whole(12).await, Err(BodyError::TooLarge { max: 12 }));
+}
+
+#[tokio::test]
 async fn a_body_that_breaks_off_is_an_error_and_is_not_stored() {
     let world = World::new().await;
     let (sender, body) = dripping();

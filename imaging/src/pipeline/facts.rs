@@ -41,9 +41,7 @@ pub(super) fn json(
 /// A drawing as it is, without all that does more than draw. Sizes and looks of the transform are for pixels.
 pub(super) fn drawing(source: &[u8], header: &Header) -> Result<Rendered, Error> {
     if header.format != SourceFormat::Svg {
-        return Err(Error::Undecodable {
-            reason: "only an svg can be answered as one; ask for another format",
-        });
+        return Err(Error::NoDrawing { found: header.format.as_str() });
     }
     let written = sanitise_svg(source)?;
     Ok(plain(written, SourceFormat::Svg.media_type(), header))

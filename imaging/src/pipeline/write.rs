@@ -99,13 +99,15 @@ impl<'a> Writing<'a> {
         if all.format == Format::Best {
             return self.best(picture);
         }
-        let bytes = match (all.quality, all.max_bytes) {
+        let (bytes, is_cut) = match (all.quality, all.max_bytes) {
             (_, Some(bytes)) if is_lossy => self.within(picture, bytes)?,
             (Quality::Auto, None) if is_lossy && self.is_measurable() => self.alike(picture)?,
-            (Quality::Auto, None) if is_lossy => self.encoded(picture, self.output, AVIF_LOOKS_ALIKE)?,
-            _ => self.encoded(picture, self.output, self.quality())?,
+            (Quality::Auto, None) if is_lossy => {
+                (self.encoded(picture, self.output, AVIF_LOOKS_ALIKE)?, false)
+            }
+            _ => (self.encoded(picture, self.output, self.quality())?, false),
         };
-        Ok(Written { bytes, output: self.output, is_hurried: self.is_hurried })
+        Ok(Written { bytes, output: self.output, is_hurried: self.is_hurried || is_cut })
     }
 
     /// With less effort, and in a cheaper format where that is ours to choose, when there is not the time for more: a picture
@@ -139,16 +141,18 @@ impl<'a> Writing<'a> {
         !matches!((self.output, self.effort), (Output::Avif, Effort::Fast | Effort::Normal))
     }
 
-    fn within(&self, picture: &Canvas, bytes: u32) -> Result<Vec<u8>, Error> {
+    /// A file that is not longer, and whether there was no time to look for the best.
+    fn within(&self, picture: &Canvas, bytes: u32) -> Result<(Vec<u8>, bool), Error> {
         let span = Span::new(&(1..=self.quality()), self.quality());
         let bytes = usize::try_from(bytes).unwrap_or(usize::MAX);
         let found = search::within(&span, bytes, self.deadline, |quality| {
             self.encoded(picture, self.output, quality)
         })?;
-        Ok(found.bytes)
+        Ok((found.bytes, found.is_cut))
     }
 
-    fn alike(&self, picture: &Canvas) -> Result<Vec<u8>, Error> {
+    /// A file that is alike, and whether there was no time to look for the shortest.
+    fn alike(&self, picture: &Canvas) -> Result<(Vec<u8>, bool), Error> {
         let reference = Reference::new(&picture.clone().into_frame()?)?;
         let target = Target::new(f64::from(self.likeness));
         let found = search::alike(
@@ -159,7 +163,7 @@ impl<'a> Writing<'a> {
             |bytes| self.decoded(bytes),
             |frame| reference.likeness(frame),
         )?;
-        Ok(found.bytes)
+        Ok((found.bytes, found.is_cut))
     }
 
     fn best(&self, picture: &Canvas) -> Result<Written, Error> {
@@ -184,7 +188,7 @@ impl<'a> Writing<'a> {
             .collect();
         let (output, found) =
             search::best(&mut candidates, target, self.deadline, |frame| reference.likeness(frame))?;
-        Ok(Written { bytes: found.bytes, output, is_hurried: false })
+        Ok(Written { bytes: found.bytes, output, is_hurried: found.is_cut })
     }
 
     fn encoded(&self, picture: &Canvas, output: Output, quality: u8) -> Result<Vec<u8>, Error> {

@@ -346,3 +346,27 @@ proptest! {
         prop_assert_eq!(tried.len(), found.encodings as usize, "no quality is tried twice");
     }
 }
+
+#[test]
+fn a_search_ends_while_there_is_time_to_answer() {
+    let take_long = || {
+        let began = Instant::now();
+        while began.elapsed() < Duration::from_millis(150) {
+            std::hint::spin_loop();
+        }
+    };
+    let codec = Codec::photo();
+    let soon = || Deadline::at(Instant::now() + Duration::from_millis(350));
+    let encode = |quality| {
+        take_long();
+        codec.encode(quality)
+    };
+    let span = Span::new(&(1..=100), 5);
+    let found =
+        alike(&span, Target::default(), &soon(), encode, decode, |frame| codec.measure(frame)).unwrap();
+    assert_eq!((found.encodings, found.is_cut), (1, true));
+    let found = within(&span, 10, &soon(), encode).unwrap();
+    assert_eq!((found.encodings, found.is_cut), (1, true));
+    let unhurried = codec.alike(&span, 77.0);
+    assert!(unhurried.encodings > 1 && !unhurried.is_cut);
+}
