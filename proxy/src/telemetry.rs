@@ -140,8 +140,13 @@ pub const fn status_class(status: u16) -> &'static str {
 pub fn init_diagnostics() {
     use std::io::IsTerminal as _;
     use tracing_subscriber::{EnvFilter, fmt};
-    let default = "info,pingora_core=off,pingora_proxy=off,pingora=off,hickory_proto=off,aws=warn,hyper=warn,foyer=warn";
+    let default = "info,pingora_core=off,pingora_proxy=off,pingora=off,hickory_proto=off,aws=warn,hyper=warn,foyer=warn,usvg=error,resvg=error,fontdb=error";
     let filter = EnvFilter::try_from_env("OVERFALL_LOG").unwrap_or_else(|_| EnvFilter::new(default));
+    // whatever is set: it speaks of every letter that its font lacks, again for each part of a text
+    let filter = match "usvg::text=error".parse() {
+        Ok(directive) => filter.add_directive(directive),
+        Err(_) => filter,
+    };
     let builder = fmt().with_env_filter(filter).with_writer(std::io::stderr);
     // a second call in one process (tests) keeps the first subscriber
     let result = if std::io::stderr().is_terminal() {

@@ -70,9 +70,6 @@ pub(crate) struct Decoded<'a> {
     /// Bits of a channel in the source, 8 or 16; the frames have 8.
     #[expect(dead_code, reason = "what a client would be told of it")]
     pub(crate) depth: u8,
-    /// Something of the picture is not shown: texts of an SVG, for which there is no font.
-    #[cfg_attr(not(test), expect(dead_code, reason = "what a client would be told of it"))]
-    pub(crate) is_incomplete: bool,
 }
 
 /// A source that stands still, and what is known of it besides.
@@ -116,7 +113,6 @@ impl Decoded<'_> {
             cicp: None,
             exif: None,
             depth: header.depth,
-            is_incomplete: false,
         }
     }
 }

@@ -23,7 +23,7 @@ const SIZE_MIN: f32 = 1.0;
 const SIZE_MAX: f32 = 4_096.0;
 
 /// Roboto Regular, see the README beside it.
-const FONT: &[u8] = include_bytes!("../../assets/fonts/roboto-latin.ttf");
+pub(crate) const FONT: &[u8] = include_bytes!("../../assets/fonts/roboto-latin.ttf");
 
 /// A line of text.
 #[derive(Debug, Clone, Copy, PartialEq)]

@@ -1,17 +1,15 @@
 //! SVG, drawn at the size that is wanted.
 //!
 //! Nothing outside the document is loaded: no files, no addresses, no fonts of the system. Pictures inside it as data are
-//! drawn when they are PNG, JPEG or WebP and small. Texts need a font, of which there is none, so they are left out and the
-//! result says that something is missing.
+//! drawn when they are PNG, JPEG or WebP and small. Texts are drawn in the built-in font ([`texts`]).
 //!
 //! A drawing of a few hundred bytes can ask for hours of work. Drawing cannot be interrupted, so the work is judged twice
 //! before it begins: [`references`] counts what the document grows to when elements that are used elsewhere are put in
-//! their places, and [`cost`] adds up what the expanded drawing takes in time and memory at this size.
+//! their places, letters included, and [`cost`] adds up what the expanded drawing takes in time and memory at this size.
 
 use std::sync::Arc;
 
 use resvg::{tiny_skia, usvg};
-use roxmltree::Document;
 
 use super::{Decoded, Frames};
 use crate::frame::{Frame, Layout};
@@ -21,6 +19,7 @@ use crate::{Deadline, Error, xml};
 
 mod cost;
 pub(crate) mod references;
+mod texts;
 
 /// Pixels of one picture inside a drawing.
 const PICTURE_PIXELS_MAX: u64 = 16_000_000;
@@ -39,8 +38,10 @@ pub(super) fn decode(
     let (width, height) = size.unwrap_or((header.width, header.height));
     limits.check_header(&Header { width, height, ..*header })?;
     let document = xml::parse(source)?;
+    let rest = texts::cut(source, &document);
+    let document = rest.as_deref().map_or(Ok(document), xml::parse)?;
     deadline.check()?;
-    references::judge(&document)?;
+    references::judge(&document)?.drawable()?;
     let tree = usvg::Tree::from_xmltree(&document, &options())
         .map_err(|error| Error::undecodable("the svg cannot be drawn", &error))?;
     deadline.check()?;
@@ -52,7 +53,7 @@ pub(super) fn decode(
     resvg::render(&tree, tiny_skia::Transform::from_scale(scale_x, scale_y), &mut canvas.as_mut());
     deadline.check()?;
     let frame = Frame { width, height, layout: Layout::Rgba, pixels: canvas.take_demultiplied() };
-    Ok(Decoded { frames: Frames::one(frame), is_incomplete: has_text(&document), ..Decoded::empty(header) })
+    Ok(Decoded { frames: Frames::one(frame), ..Decoded::empty(header) })
 }
 
 fn options() -> usvg::Options<'static> {
@@ -60,6 +61,8 @@ fn options() -> usvg::Options<'static> {
         // as a browser has it for a document that names no size
         default_size: usvg::Size::from_wh(300.0, 150.0)
             .unwrap_or_else(|| usvg::Options::default().default_size),
+        fontdb: texts::fonts(),
+        font_resolver: texts::resolver(),
         image_href_resolver: usvg::ImageHrefResolver {
             resolve_data: Box::new(|_, data, _| picture(data)),
             resolve_string: Box::new(|_, _| None),
@@ -86,10 +89,4 @@ fn ratio(pixels: u32, length: f64) -> f32 {
     #[expect(clippy::cast_possible_truncation, reason = "a scale; its last digits do not matter")]
     let ratio = (f64::from(pixels) / length) as f32;
     ratio
-}
-
-fn has_text(document: &Document<'_>) -> bool {
-    let is_text = |node: &roxmltree::Node<'_, '_>| node.has_tag_name(("http://www.w3.org/2000/svg", "text"));
-    let mut letters = document.descendants().filter(is_text).flat_map(|text| text.descendants());
-    letters.any(|node| node.is_text() && node.text().is_some_and(|text| !text.trim().is_empty()))
 }

@@ -1,4 +1,4 @@
-//! Sixteen bits, inks and inconsistent headers; one file each for formats and animations.
+//! Sixteen bits, inks and inconsistent headers; one file each for formats, animations, drawings and what is hostile.
 
 use super::*;
 use crate::sniff;
@@ -6,6 +6,8 @@ use crate::testing::fixture;
 
 mod animations;
 mod formats;
+mod hostile;
+mod letters;
 mod modern;
 mod vectors;
 

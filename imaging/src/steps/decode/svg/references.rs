@@ -4,12 +4,16 @@
 //! element stands for itself, its children, and what it refers to by `href` or `url(#…)`, in attributes, in its own style
 //! and by the style sheet. A paint or a marker that is inherited counts once for every element that may inherit it. Elements
 //! that refer to each other in a circle are refused.
+//!
+//! What drawing needs besides is counted along the way and judged by [`Extent::drawable`]: letters of texts, and attributes,
+//! which are read again in every place that an element is put or that inherits them.
 
 use std::collections::HashMap;
 
 use roxmltree::{Document, Node};
 use simplecss::{Declaration, DeclarationTokenizer, StyleSheet};
 
+use super::texts;
 use crate::Error;
 
 /// Elements that a drawing may grow to.
@@ -20,19 +24,93 @@ const DEFINED_MAX: u64 = 1_000_000;
 const DEPTH_MAX: u32 = 160;
 /// Comparisons of an element with a rule of the style sheet.
 const MATCHES_MAX: u64 = 4_000_000;
+/// Declarations of the style sheet for every element.
+const DECLARED_MAX: u64 = 20_000_000;
+/// Bytes of style that are looked at again and again while it is read, as [`scanned`] counts.
+const SCANNED_MAX: u64 = 1_000_000_000;
+/// Bytes that are looked at in the time that one is read.
+const GLANCES: u64 = 32;
+/// Bytes of attributes, once they are in place.
+const BYTES_MAX: u64 = 64 << 20;
+/// Length of the longest value that is inherited, for every element and letter that may inherit it.
+const INHERITED_MAX: u64 = 32 << 20;
+/// A letter may be painted four times, with lines under, over and through it.
+const PAINTS: u64 = 4;
+/// Stops of a gradient that are copied in the time that an element takes.
+const COPIES: u64 = 16;
+/// How the names of properties begin that are read again wherever they are inherited or declared.
+const INHERITED: [&str; 26] = [
+    "alignment",
+    "baseline",
+    "clip",
+    "color",
+    "direction",
+    "dominant",
+    "fill",
+    "flood",
+    "font",
+    "glyph",
+    "image",
+    "kerning",
+    "letter",
+    "marker",
+    "mask",
+    "opacity",
+    "paint",
+    "shape",
+    "stroke",
+    "text",
+    "transform",
+    "unicode",
+    "visibility",
+    "white",
+    "word",
+    "writing",
+];
 
 const TOO_MUCH: Error = Error::Undecodable { reason: "the svg repeats its elements too often" };
 const TOO_DEEP: Error = Error::Undecodable { reason: "the svg is nested too deep" };
 const CIRCLE: Error = Error::Undecodable { reason: "elements of the svg refer to each other in a circle" };
-const TOO_STYLED: Error = Error::Undecodable { reason: "the svg has too many style rules" };
+const TOO_STYLED: Error = Error::Undecodable { reason: "the svg has too much style" };
+const TOO_LONG: Error = Error::Undecodable { reason: "attributes of the svg are repeated too often" };
+
+/// What a document grows to.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Extent {
+    whole: Count,
+    style: Style,
+}
+
+impl Extent {
+    /// Judges what only drawing takes.
+    ///
+    /// # Errors
+    /// `Undecodable` when it is too much.
+    pub(crate) fn drawable(&self) -> Result<(), Error> {
+        let Count { elements, letters, layout, bytes, .. } = self.whole;
+        texts::judge(letters, layout)?;
+        let Style { rules, declarations, longest } = self.style;
+        if rules.saturating_mul(elements) > MATCHES_MAX
+            || declarations.saturating_mul(elements) > DECLARED_MAX
+        {
+            return Err(TOO_STYLED);
+        }
+        let inherited = longest.saturating_mul(elements.saturating_add(letters));
+        if bytes > BYTES_MAX || inherited > INHERITED_MAX { Err(TOO_LONG) } else { Ok(()) }
+    }
+}
 
 /// Judges a document.
 ///
 /// # Errors
 /// `Undecodable` when it grows beyond a bound.
-pub(crate) fn judge(document: &Document<'_>) -> Result<(), Error> {
+pub(crate) fn judge(document: &Document<'_>) -> Result<Extent, Error> {
     let elements: Vec<Node<'_, '_>> = document.descendants().filter(Node::is_element).collect();
-    let mut graph = Graph::of(&elements)?;
+    let styles = elements.iter().flat_map(|node| node.attributes()).filter(|of| of.name() == "style");
+    let scanning = styles.map(|style| scanned(style.value())).fold(0, u64::saturating_add);
+    let (sheet, mut style) = style_sheet(&elements, scanning)?;
+    style.longest = style.longest.max(elements.iter().map(longest).max().unwrap_or(0));
+    let mut graph = Graph::of(&elements, &sheet);
     let mut defined = 0_u64;
     for element in 0..elements.len() {
         graph.count(element)?;
@@ -43,7 +121,10 @@ pub(crate) fn judge(document: &Document<'_>) -> Result<(), Error> {
         }
     }
     let whole = graph.counts.first().copied().flatten().unwrap_or_default();
-    if whole.elements > EXPANDED_MAX || defined > DEFINED_MAX { Err(TOO_MUCH) } else { Ok(()) }
+    if whole.elements > EXPANDED_MAX || defined > DEFINED_MAX {
+        return Err(TOO_MUCH);
+    }
+    Ok(Extent { whole, style })
 }
 
 /// How a reference multiplies what it refers to.
@@ -53,6 +134,8 @@ enum How {
     Once,
     /// By every element below that draws.
     Inherited,
+    /// A gradient, likewise: it is read once, and its stops are copied.
+    Copied,
     /// By every corner of every element below.
     AtCorners,
 }
@@ -62,20 +145,58 @@ enum How {
 struct Count {
     elements: u64,
     corners: u64,
+    letters: u64,
+    /// Work of laying out its texts, as [`texts::layout`] counts it.
+    layout: u64,
+    /// Of its attributes.
+    bytes: u64,
     depth: u32,
+}
+
+impl Count {
+    /// An element without what is in it.
+    fn of(node: &Node<'_, '_>, keeps_spaces: bool) -> Self {
+        Self {
+            elements: 1,
+            corners: corners(node),
+            letters: texts::letters(node, keeps_spaces),
+            layout: texts::layout(node, keeps_spaces),
+            bytes: bytes(node),
+            depth: 0,
+        }
+    }
+
+    fn add(&mut self, part: &Self, times: u64) {
+        let grow = |sum: &mut u64, each: u64| *sum = sum.saturating_add(each.saturating_mul(times));
+        grow(&mut self.elements, part.elements);
+        grow(&mut self.corners, part.corners);
+        grow(&mut self.letters, part.letters);
+        grow(&mut self.layout, part.layout);
+        grow(&mut self.bytes, part.bytes);
+        self.depth = self.depth.max(part.depth);
+    }
+}
+
+/// What there is to match and to inherit.
+#[derive(Debug, Clone, Copy, Default)]
+struct Style {
+    rules: u64,
+    declarations: u64,
+    /// Bytes of the longest value.
+    longest: u64,
 }
 
 struct Graph {
     /// Of every element, in the order of the document.
     children: Vec<Vec<usize>>,
     references: Vec<Vec<(usize, How)>>,
-    corners: Vec<u64>,
+    own: Vec<Count>,
     counts: Vec<Option<Count>>,
     is_begun: Vec<bool>,
 }
 
 impl Graph {
-    fn of(elements: &[Node<'_, '_>]) -> Result<Self, Error> {
+    fn of<'a>(elements: &[Node<'a, '_>], sheet: &StyleSheet<'a>) -> Self {
         let mut by_id = HashMap::new();
         let mut by_node = HashMap::new();
         for (number, node) in elements.iter().enumerate() {
@@ -84,11 +205,11 @@ impl Graph {
                 by_id.entry(id).or_insert(number);
             }
         }
-        let sheet = style_sheet(elements)?;
+        let keeps_spaces = texts::keeps_spaces(elements);
         let mut graph = Self {
             children: vec![Vec::new(); elements.len()],
             references: Vec::with_capacity(elements.len()),
-            corners: elements.iter().map(corners).collect(),
+            own: elements.iter().map(|node| Count::of(node, keeps_spaces)).collect(),
             counts: vec![None; elements.len()],
             is_begun: vec![false; elements.len()],
         };
@@ -97,16 +218,15 @@ impl Graph {
             if let Some(children) = parent.and_then(|&parent| graph.children.get_mut(parent)) {
                 children.push(number);
             }
-            let found = references(node, &sheet);
+            let found = references(node, sheet);
             let resolved = found.into_iter().filter_map(|(id, how)| {
                 let target = *by_id.get(id)?;
-                // a gradient is read once and then only looked up
                 let is_gradient = elements.get(target)?.tag_name().name().ends_with("Gradient");
-                Some((target, if is_gradient { How::Once } else { how }))
+                Some((target, if is_gradient && how == How::Inherited { How::Copied } else { how }))
             });
             graph.references.push(resolved.collect());
         }
-        Ok(graph)
+        graph
     }
 
     /// Counts an element after all that it stands for; without recursion, since references can be as many as elements.
@@ -149,26 +269,25 @@ impl Graph {
 
     fn sum(&self, element: usize) -> Result<Count, Error> {
         let of = |element: usize| self.counts.get(element).copied().flatten().unwrap_or_default();
-        let mut count =
-            Count { elements: 1, corners: self.corners.get(element).copied().unwrap_or(0), depth: 0 };
-        let mut within = |part: Count| {
-            count.elements = count.elements.saturating_add(part.elements);
-            count.corners = count.corners.saturating_add(part.corners);
-            count.depth = count.depth.max(part.depth);
-        };
+        let mut count = self.own.get(element).copied().unwrap_or_default();
         let references = self.references.get(element).map(Vec::as_slice).unwrap_or_default();
-        self.children.get(element).into_iter().flatten().for_each(|&child| within(of(child)));
-        references.iter().filter(|(_, how)| *how == How::Once).for_each(|&(target, _)| within(of(target)));
+        self.children.get(element).into_iter().flatten().for_each(|&child| count.add(&of(child), 1));
+        for (target, _) in references.iter().filter(|(_, how)| *how == How::Once) {
+            count.add(&of(*target), 1);
+        }
         let below = count;
         for &(target, how) in references {
-            let target = of(target);
-            let times = match how {
-                How::Once => continue,
-                How::Inherited => below.elements,
-                How::AtCorners => below.corners,
-            };
-            count.elements = count.elements.saturating_add(target.elements.saturating_mul(times));
-            count.depth = count.depth.max(target.depth);
+            let heirs = below.elements.saturating_add(below.letters.saturating_mul(PAINTS));
+            let target = Count { corners: 0, ..of(target) };
+            match how {
+                How::Once => {}
+                How::Inherited => count.add(&target, heirs),
+                How::Copied => {
+                    count.add(&Count { elements: target.elements / COPIES, bytes: 0, ..target }, heirs);
+                    count.add(&target, 1);
+                }
+                How::AtCorners => count.add(&target, below.corners),
+            }
         }
         count.depth += 1;
         if count.depth > DEPTH_MAX { Err(TOO_DEEP) } else { Ok(count) }
@@ -182,20 +301,71 @@ fn corners(node: &Node<'_, '_>) -> u64 {
     u64::try_from(letters.div_ceil(2)).unwrap_or(u64::MAX)
 }
 
-/// The style sheet, with only those rules that refer to an element.
-fn style_sheet<'a>(elements: &[Node<'a, '_>]) -> Result<StyleSheet<'a>, Error> {
+/// Bytes of the attributes of an element. A picture inside the document is only copied, which takes an eighth of the time
+/// of reading.
+fn bytes(node: &Node<'_, '_>) -> u64 {
+    let length = |attribute: roxmltree::Attribute<'_, '_>| {
+        let bytes = u64::try_from(attribute.value().len()).unwrap_or(u64::MAX);
+        match attribute.name() {
+            "href" => bytes / 8,
+            "style" => bytes.saturating_add(scanned(attribute.value()) / GLANCES),
+            _ => bytes,
+        }
+    };
+    node.attributes().map(length).fold(0, u64::saturating_add)
+}
+
+/// Bytes that the reader of style looks at besides: at whatever ends a term it works out the line, from the beginning of the
+/// text, in case that is a mistake.
+fn scanned(text: &str) -> u64 {
+    let bytes = text.as_bytes();
+    let next = bytes.iter().skip(1).chain(b" ");
+    let ends = bytes.iter().zip(next).filter(|&(byte, next)| match byte {
+        b'0'..=b'9' => next.is_ascii_whitespace(),
+        // as in a font inside the document
+        b'+' => !next.is_ascii_alphabetic(),
+        b'/' | b'=' | b'%' | b'_' | b'"' | b'\'' => false,
+        _ => byte.is_ascii_punctuation(),
+    });
+    u64::try_from(ends.count().saturating_mul(text.len())).unwrap_or(u64::MAX)
+}
+
+/// Length of the longest value of an element that others may inherit.
+fn longest(node: &Node<'_, '_>) -> u64 {
+    let attributes = node.attributes().map(|attribute| inherited(attribute.name(), attribute.value()));
+    let own = DeclarationTokenizer::from(node.attribute("style").unwrap_or_default());
+    attributes.chain(own.map(|declared| inherited(declared.name, declared.value))).max().unwrap_or(0)
+}
+
+fn inherited(name: &str, value: &str) -> u64 {
+    let is_inherited = INHERITED.iter().any(|start| name.starts_with(start));
+    if is_inherited { u64::try_from(value.len()).unwrap_or(u64::MAX) } else { 0 }
+}
+
+/// The style sheet, with only those rules that refer to an element, and what there was.
+fn style_sheet<'a>(elements: &[Node<'a, '_>], mut scanning: u64) -> Result<(StyleSheet<'a>, Style), Error> {
     let mut sheet = StyleSheet::new();
     let mut rules = 0_usize;
     for text in elements.iter().filter(|node| node.tag_name().name() == "style").filter_map(Node::text) {
         rules += text.matches(['{', ',']).count();
         let work = u64::try_from(rules.saturating_mul(elements.len())).unwrap_or(u64::MAX);
-        if work > MATCHES_MAX {
+        scanning = scanning.saturating_add(scanned(text));
+        if work > MATCHES_MAX || scanning > SCANNED_MAX {
             return Err(TOO_STYLED);
         }
         sheet.parse_more(text);
     }
+    if scanning > SCANNED_MAX {
+        return Err(TOO_STYLED);
+    }
+    let declared = || sheet.rules.iter().flat_map(|rule| &rule.declarations);
+    let style = Style {
+        rules: u64::try_from(sheet.rules.len()).unwrap_or(u64::MAX),
+        declarations: u64::try_from(declared().count()).unwrap_or(u64::MAX),
+        longest: declared().map(|declared| inherited(declared.name, declared.value)).max().unwrap_or(0),
+    };
     sheet.rules.retain(|rule| rule.declarations.iter().any(|declaration| declaration.value.contains("url")));
-    Ok(sheet)
+    Ok((sheet, style))
 }
 
 fn references<'a>(node: &Node<'a, '_>, sheet: &StyleSheet<'a>) -> Vec<(&'a str, How)> {
@@ -264,7 +434,7 @@ mod tests {
 
     fn outcome(inner: &str) -> Result<(), Error> {
         let text = format!("<svg xmlns='http://www.w3.org/2000/svg'>{inner}</svg>");
-        judge(&Document::parse(&text).expect("well-formed"))
+        judge(&Document::parse(&text).expect("well-formed")).map(|_| ())
     }
 
     /// Levels that refer ten times each to the level before; `refer` writes one reference to an id.
