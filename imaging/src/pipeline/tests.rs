@@ -243,7 +243,7 @@ fn an_svg_is_passed_on_cleaned_and_nothing_else_is() {
     let text = String::from_utf8(hostile.bytes.to_vec()).unwrap();
     assert!(!text.contains("script") && !text.contains("onload"), "{text}");
     let outcome = rendered(&fixture("photo/photo-grey.jpg"), "f=svg").map(|rendered| rendered.bytes.len());
-    assert!(matches!(outcome, Err(Error::Undecodable { .. })), "{outcome:?}");
+    assert!(matches!(outcome, Err(Error::NoDrawing { found: "jpeg" })), "{outcome:?}");
 }
 
 #[test]

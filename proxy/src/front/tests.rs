@@ -32,7 +32,7 @@ const BYTES_MAX: f64 = 4096.0;
 async fn front(dir: &std::path::Path) -> (Arc<Front>, watch::Sender<bool>) {
     std::fs::create_dir(dir.join("www")).unwrap();
     std::fs::write(dir.join("www/a.js"), BODY).unwrap();
-    let text = "[listen]\nhttp = \"127.0.0.1:0\"\n[cache]\nmemory = \"64 MiB\"\n[origins.files]\nurl = \"file:www\"\n\
+    let text = "[listen]\nhttp = \"127.0.0.1:0\"\n[limits]\nimage_workers = false\n[cache]\nmemory = \"64 MiB\"\n[origins.files]\nurl = \"file:www\"\n\
                 [[site]]\nname = \"site\"\nhosts = [\"h.example\"]\norigins = [\"files\"]\nttl = \"1h\"\ncompress = false\n";
     let config = overfall_config::parse(text, dir.join("overfall.toml"), &|_| None).unwrap();
     std::fs::create_dir_all(&config.node.state).unwrap();
