@@ -1,7 +1,7 @@
 //! Codecs in processes of their own: those that can't be interrupted, and whose assembly no compiler vouches for.
 //!
 //! A worker is this program once more, started by its [`Workers`], with an empty environment and behind a filter that leaves it
-//! memory, threads and its two pipes (see [`cage`]). It is given one coded item after the other and hands out pixels. One that
+//! memory, threads and its two pipes (the module `cage`). It is given one coded item after the other and hands out pixels. One that
 //! dies, or that is at work when the deadline comes and is killed, costs its picture and nothing else. Nothing that a worker
 //! says is taken for granted.
 
