@@ -8,9 +8,11 @@
 use std::ffi::OsString;
 use std::io;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
+use tokio::time::Instant;
 
 use crate::frame::{Frame, Layout, buffer_bytes};
 use crate::steps::decode::heif::coded::{Colours, Meaning};
@@ -23,6 +25,9 @@ mod serve;
 
 use process::{Failure, Process};
 pub use serve::serve;
+
+/// The one that is tried is ready by then, or the system is not fit for them.
+const STARTED_WITHIN: Duration = Duration::from_secs(10);
 
 /// What a worker is asked: behind it come the parameter sets and the data.
 #[derive(Debug, Clone, Copy, Serialize, Deserialize)]
@@ -60,7 +65,8 @@ pub struct Workers {
 }
 
 impl Workers {
-    /// Workers that are `program` with `arguments`, which must end up in [`serve`]. The first is started at once.
+    /// Workers that are `program` with `arguments`, which must end up in [`serve`]. One is started to see that the system can,
+    /// and ended.
     ///
     /// # Errors
     /// When it can't be started, or can't be shut off from the system.
@@ -70,12 +76,11 @@ impl Workers {
     ) -> io::Result<Self> {
         let arguments = arguments.into_iter().map(Into::into).collect();
         let workers = Self { program: program.into(), arguments, idle: Mutex::default() };
-        let first = workers.started()?;
-        workers.idle.lock().push(first);
+        drop(workers.started(&Deadline::at(Instant::now() + STARTED_WITHIN))?);
         Ok(workers)
     }
 
-    /// Ends those that have nothing to do. The next item starts one anew, which takes some milliseconds.
+    /// Ends those that have nothing to do. The next item starts one anew, which takes some 25 ms.
     pub fn rest(&self) {
         let idle = std::mem::take(&mut *self.idle.lock());
         drop(idle);
@@ -95,7 +100,10 @@ impl Workers {
                 outcome => return self.outcome(process, outcome),
             }
         }
-        let mut process = self.started().map_err(|error| {
+        let mut process = self.started(deadline).map_err(|error| {
+            if error.kind() == io::ErrorKind::TimedOut {
+                return Error::Deadline;
+            }
             tracing::error!(%error, "an image worker does not start");
             Error::Panicked
         })?;
@@ -122,12 +130,12 @@ impl Workers {
         }
     }
 
-    fn started(&self) -> io::Result<Process> {
+    fn started(&self, deadline: &Deadline) -> io::Result<Process> {
         let mut process = Process::start(&self.program, &self.arguments)?;
-        let never = Deadline::never();
-        match process.hear(&never) {
+        match process.hear(deadline) {
             Ok(Reply::Ready) => Ok(process),
             Ok(Reply::Open(why)) => Err(io::Error::other(why)),
+            Err(Failure::Late) => Err(io::Error::new(io::ErrorKind::TimedOut, "it is not ready in time")),
             Ok(_) | Err(_) => Err(io::Error::other("it ended at once, or said what no image worker says")),
         }
     }

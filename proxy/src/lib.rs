@@ -3,6 +3,7 @@
 pub mod access_log;
 pub mod admin;
 pub mod admission;
+mod blocking;
 pub mod ca;
 pub mod cache_status;
 pub mod cli;

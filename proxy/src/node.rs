@@ -25,11 +25,12 @@ use tokio::{sync::watch, task::JoinHandle};
 
 use crate::{
     access_log::AccessLog,
+    blocking::beside,
     error::StartError,
     invalidate::LOG_PATIENCE,
     response,
     route::Routes,
-    studio::Studio,
+    studio::{self, Studio},
     telemetry::Metrics,
     tls::{self, Certificates},
 };
@@ -96,7 +97,16 @@ impl Node {
     /// node runs without it and says so.
     pub async fn start(config: &Config, parts: NodeParts) -> Result<Arc<Self>, StartError> {
         let disk = config.cache.disk.as_ref().map(|disk| (disk.path.as_path(), disk.size_bytes));
-        let hybrid = Hybrid::open(config.cache.memory_bytes, disk).await.map_err(StartError::Tier)?;
+        let has_workers = config.limits.has_image_workers;
+        let (hybrid, workers) = tokio::join!(
+            Hybrid::open(config.cache.memory_bytes, disk),
+            beside(move || has_workers.then(studio::workers).transpose()),
+        );
+        let hybrid = hybrid.map_err(StartError::Tier)?;
+        let workers = workers.ok_or_else(|| {
+            let source = std::io::Error::other("starting one broke down");
+            StartError::Io { what: "image workers".to_owned(), source }
+        })??;
         let shared = shared_tier(config, &hybrid)?;
         let purges = Arc::new(Table::new());
         let follower = follow(config, &parts, &purges).await?;
@@ -112,7 +122,7 @@ impl Node {
                 filling_bytes_max: config.cache.memory_bytes / FILLING_SHARE,
             },
         });
-        let studio = Studio::new(Arc::clone(&engine), &config.limits)?;
+        let studio = Studio::new(Arc::clone(&engine), &config.limits, workers)?;
         let routes = Routes::build(config, &Routes::default(), parts.distance).await?;
         Ok(Arc::new(Self {
             name: config.node.name.clone(),

@@ -81,12 +81,16 @@ pub struct ImageRequest {
 }
 
 impl Studio {
-    /// For a node's engine, with threads and processes of its own.
+    /// For a node's engine, with threads of its own.
     ///
     /// # Errors
-    /// When the system gives no threads, or processes that can't be shut off from it.
-    pub fn new(engine: Arc<Engine>, limits: &NodeLimits) -> Result<Self, StartError> {
-        let workers = limits.has_image_workers.then(workers).transpose()?.map(Arc::new);
+    /// When the system gives no threads.
+    pub fn new(
+        engine: Arc<Engine>,
+        limits: &NodeLimits,
+        workers: Option<Workers>,
+    ) -> Result<Self, StartError> {
+        let workers = workers.map(Arc::new);
         let idle = workers.clone();
         let on_quiet = move || {
             if let Some(workers) = &idle {
@@ -311,9 +315,11 @@ fn tailored(
     (transform.with_default_quality(site.config.quality), varies)
 }
 
-/// The site's limits, lower where the URL asks for less.
 /// This program as a worker, even where a newer one has taken its place on the disk.
-fn workers() -> Result<Workers, StartError> {
+///
+/// # Errors
+/// When the system gives no processes that can be shut off from it.
+pub(crate) fn workers() -> Result<Workers, StartError> {
     let started = if cfg!(target_os = "linux") {
         Workers::new("/proc/self/exe", [WORKER_VERB])
     } else {
@@ -325,6 +331,7 @@ fn workers() -> Result<Workers, StartError> {
     })
 }
 
+/// The site's limits, lower where the URL asks for less.
 fn lowered(limits: &Limits, asked: &AskedLimits) -> Limits {
     let less = |own: u64, asked: Option<u64>| asked.map_or(own, |asked| asked.min(own));
     Limits {

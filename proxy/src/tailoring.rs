@@ -11,7 +11,7 @@ use overfall_config::{Config, FieldAction, FieldRule, QueryRule, Redirect, Site,
 use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 use tokio::time::{MissedTickBehavior, interval};
 
-use crate::{node::Node, response, route::IMAGE_PREFIX};
+use crate::{blocking::beside, node::Node, response, route::IMAGE_PREFIX};
 
 pub mod country;
 pub mod device;
@@ -315,16 +315,6 @@ impl Tailoring {
             }
         }
     }
-}
-
-/// Does work that blocks, away from the threads that serve; `None` when it panicked. A start, a reload and a look at the
-/// dictionaries each wait for theirs, so that no more than one of each runs.
-#[expect(
-    clippy::disallowed_methods,
-    reason = "reading a large file also takes long to parse; the callers bound how many run"
-)]
-async fn beside<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Option<T> {
-    tokio::task::spawn_blocking(work).await.ok()
 }
 
 fn rules(settings: &[FieldRule]) -> Vec<Rule> {

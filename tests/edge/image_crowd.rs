@@ -98,8 +98,9 @@ struct Urls {
 impl Urls {
     fn next(&self) -> String {
         let number = self.next.fetch_add(1, Relaxed);
-        let (width, quality) = (1_000 + number % 500, 50 + number / 500);
-        format!("{}/cdn-cgi/image/width={width},quality={quality},format=webp/photo.jpg", self.base)
+        // another key, and the same work: the width decides
+        let height = 2_000 + number;
+        format!("{}/cdn-cgi/image/width=1200,height={height},format=webp/photo.jpg", self.base)
     }
 }
 

@@ -1,6 +1,6 @@
 //! Decoders in processes of their own: shut off from the system, killed when they are late, replaced when they die.
 
-use std::{fs, time::Duration};
+use std::{fs, ops::RangeFrom, path::PathBuf, time::Duration};
 
 use image::ImageFormat;
 use overfall_test_support::{Answer, DEADLINE, Origin, Reply, Settings, wait_until};
@@ -56,38 +56,57 @@ fn workers(lone: &Lone) -> Vec<Pid> {
     its.filter_map(Pid::from_raw).collect()
 }
 
-async fn one_worker(lone: &Lone) -> Pid {
-    wait_until("there is a worker", DEADLINE, async || workers(lone).first().copied()).await
+/// A worker, which has just decoded and ends soon when there is nothing else to do.
+async fn one_worker(lone: &Lone, widths: &mut RangeFrom<u32>) -> Pid {
+    wait_until("there is a worker", DEADLINE, async || {
+        photo(lone, widths.next().unwrap()).await;
+        workers(lone).first().copied()
+    })
+    .await
+}
+
+/// What the system says of a process: environment, command, status and open files; none when it has ended.
+fn about(process: Pid) -> Option<[String; 4]> {
+    let folder = PathBuf::from(format!("/proc/{}", process.as_raw_nonzero()));
+    let read =
+        |name: &str| fs::read(folder.join(name)).map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
+    let mut files = String::new();
+    for entry in fs::read_dir(folder.join("fd")).ok()? {
+        files.push_str(&fs::read_link(entry.ok()?.path()).ok()?.to_string_lossy());
+        files.push('\n');
+    }
+    let found = [read("environ").ok()?, read("cmdline").ok()?, read("status").ok()?, files];
+    (!found[1].is_empty()).then_some(found)
 }
 
 #[tokio::test]
 async fn a_worker_has_nothing_but_its_pictures() {
     let origin = Origin::start().await;
     let lone = studio(&origin, "").await;
-    let worker = one_worker(&lone).await.as_raw_nonzero();
-    let about = |file: &str| fs::read(format!("/proc/{worker}/{file}")).unwrap();
-    assert_eq!(about("environ"), b"", "secrets may be in the environment");
-    let command = about("cmdline");
-    assert!(command.ends_with(b"\0image-worker\0"), "{}", String::from_utf8_lossy(&command));
-    let status = String::from_utf8(about("status")).unwrap();
+    let mut widths = 10..;
+    let [environment, command, status, files] =
+        wait_until("a worker is looked at", DEADLINE, async || about(one_worker(&lone, &mut widths).await))
+            .await;
+    assert_eq!(environment, "", "secrets may be in it");
+    assert!(command.ends_with("\0image-worker\0"), "{command}");
     for line in ["Seccomp:\t2", "NoNewPrivs:\t1"] {
         assert!(status.lines().any(|has| has == line), "{line}: {status}");
     }
-    for entry in fs::read_dir(format!("/proc/{worker}/fd")).unwrap() {
-        let to = fs::read_link(entry.unwrap().path()).unwrap();
-        let to = to.to_string_lossy();
-        assert!(to.starts_with("pipe:") || to == "/dev/null", "{to}");
-    }
+    assert!(files.lines().all(|to| to.starts_with("pipe:") || to == "/dev/null"), "{files}");
+    assert!(files.lines().count() >= 3, "{files}");
 }
 
 #[tokio::test]
 async fn one_that_dies_is_replaced() {
     let origin = Origin::start().await;
     let lone = studio(&origin, "").await;
-    let first = one_worker(&lone).await;
-    photo(&lone, 10).await;
-    kill_process(first, Signal::KILL).unwrap();
-    photo(&lone, 11).await;
+    let mut widths = 10..;
+    let first = wait_until("a worker is killed", DEADLINE, async || {
+        let worker = one_worker(&lone, &mut widths).await;
+        kill_process(worker, Signal::KILL).is_ok().then_some(worker)
+    })
+    .await;
+    photo(&lone, widths.next().unwrap()).await;
     assert!(!workers(&lone).contains(&first));
 }
 
@@ -97,8 +116,7 @@ async fn one_that_is_late_is_killed_and_its_thread_free() {
     let lone = studio(&origin, "").await;
     let mut widths = 10..;
     let worker = wait_until("a worker is stopped and asked", DEADLINE, async || {
-        photo(&lone, widths.next().unwrap()).await;
-        let worker = workers(&lone).first().copied()?;
+        let worker = one_worker(&lone, &mut widths).await;
         // without work it ends soon, so that this may be too late
         kill_process(worker, Signal::STOP).ok()?;
         let answer = get(&lone, &format!("width={}", widths.next().unwrap()), "photo.avif").await;
@@ -116,17 +134,19 @@ async fn one_that_is_late_is_killed_and_its_thread_free() {
 #[tokio::test]
 async fn they_end_when_there_is_nothing_to_do_and_with_their_node() {
     let origin = Origin::start().await;
-    let mut lone = studio(&origin, "").await;
-    photo(&lone, 10).await;
-    wait_until("nobody is idle", DEADLINE, async || workers(&lone).is_empty().then_some(())).await;
-    photo(&lone, 11).await;
-    let there = workers(&lone);
-    lone.node.process.terminate();
-    lone.node.process.exit(DEADLINE).await;
-    let is_gone = |pid: &Pid| {
-        !fs::read(format!("/proc/{}/cmdline", pid.as_raw_nonzero())).is_ok_and(|words| !words.is_empty())
-    };
-    wait_until("they are gone", DEADLINE, async || there.iter().all(is_gone).then_some(())).await;
+    for ends in [Signal::TERM, Signal::KILL] {
+        let mut lone = studio(&origin, "").await;
+        photo(&lone, 10).await;
+        wait_until("nobody is idle", DEADLINE, async || workers(&lone).is_empty().then_some(())).await;
+        let mut widths = 11..;
+        let worker = one_worker(&lone, &mut widths).await;
+        lone.node.process.signal(ends);
+        lone.node.process.exit(DEADLINE).await;
+        let command = format!("/proc/{}/cmdline", worker.as_raw_nonzero());
+        // one that nobody waits for keeps its number for a while, but no words
+        let is_gone = || !fs::read(&command).is_ok_and(|words| !words.is_empty());
+        wait_until("it is gone", DEADLINE, async || is_gone().then_some(())).await;
+    }
 }
 
 #[tokio::test]

@@ -89,8 +89,10 @@ impl<'a> Writing<'a> {
             return Ok(written);
         }
         // it takes the place of a WebP, or of nothing
-        let webp = Self { output: Output::Webp, ..*self }.once(picture)?;
-        Ok(if webp.bytes.len() < written.bytes.len() { webp } else { written })
+        match (Self { output: Output::Webp, ..*self }).once(picture) {
+            Ok(webp) if webp.bytes.len() < written.bytes.len() => Ok(webp),
+            _ => Ok(written),
+        }
     }
 
     fn once(&self, picture: &Canvas) -> Result<Written, Error> {

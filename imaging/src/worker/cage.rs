@@ -40,7 +40,6 @@ pub(super) fn close(reads: RawFd, writes: RawFd) -> io::Result<()> {
 }
 
 fn filter(reads: RawFd, writes: RawFd) -> Result<BpfProgram, seccompiler::BackendError> {
-    const NAME_A_THREAD: u64 = 15;
     let pipe = |pipe: RawFd| u64::try_from(pipe).unwrap_or(u64::MAX);
     let executable = u64::from(libc::PROT_EXEC.unsigned_abs());
     let thread = u64::from(libc::CLONE_THREAD.unsigned_abs());
@@ -53,7 +52,10 @@ fn filter(reads: RawFd, writes: RawFd) -> Result<BpfProgram, seccompiler::Backen
         (libc::SYS_mprotect, not_executable()),
         (libc::SYS_clone, Condition::new(0, Width::Dword, Is::MaskedEq(thread), thread)),
         (libc::SYS_tgkill, Condition::new(0, Width::Dword, Is::Eq, std::process::id().into())),
-        (libc::SYS_prctl, Condition::new(0, Width::Dword, Is::Eq, NAME_A_THREAD)),
+        (
+            libc::SYS_prctl,
+            Condition::new(0, Width::Dword, Is::Eq, u64::from(libc::PR_SET_NAME.unsigned_abs())),
+        ),
     ] {
         allowed.insert(call, vec![Rule::new(vec![condition?])?]);
     }

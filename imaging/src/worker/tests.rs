@@ -84,10 +84,11 @@ fn what_is_no_worker_is_told() {
     }
 }
 
+const READY: &str = r#"printf '\007\000\000\000"Ready"';"#;
+
 /// A script in a worker's place, which first says that it is ready.
 fn script(rest: &str) -> Workers {
-    let ready = r#"printf '\007\000\000\000"Ready"';"#;
-    Workers::new("/bin/sh", ["-c", &format!("{ready} {rest}")]).unwrap()
+    Workers::new("/bin/sh", ["-c", &format!("{READY} {rest}")]).unwrap()
 }
 
 fn item(data: &[u8]) -> Item<'_> {
@@ -108,11 +109,22 @@ fn one_that_is_late_is_killed() {
     // the shell is in the way of the signal, so that the pipes stay open
     for rest in ["cat >/dev/null", "exec tail -f /dev/null"] {
         let workers = script(rest);
-        let deadline = Deadline::at(tokio::time::Instant::now() + std::time::Duration::from_millis(30));
+        let deadline = Deadline::at(Instant::now() + Duration::from_millis(30));
         let outcome = workers.decode(&item(&[0; 1 << 20]), &deadline);
         assert_eq!(outcome.map(|_| ()), Err(Error::Deadline), "{rest}");
         assert!(workers.idle.lock().is_empty(), "{rest}");
     }
+}
+
+#[test]
+fn one_that_does_not_begin_is_not_waited_for() {
+    let folder = tempfile::tempdir().unwrap();
+    let begun = folder.path().join("begun");
+    let only_once = format!("[ -e {0} ] && exec tail -f /dev/null; : >{0}; {READY}", begun.display());
+    let workers = Workers::new("/bin/sh", ["-c", &only_once]).unwrap();
+    workers.rest();
+    let deadline = Deadline::at(Instant::now() + Duration::from_millis(30));
+    assert_eq!(workers.decode(&item(&[]), &deadline).map(|_| ()), Err(Error::Deadline));
 }
 
 #[test]

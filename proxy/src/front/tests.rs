@@ -13,6 +13,7 @@ use tokio::{
 use super::*;
 use crate::{
     access_log::AccessLog,
+    error::StartError,
     listen,
     node::NodeParts,
     telemetry::Metrics,
@@ -29,12 +30,15 @@ const ALLOCATIONS_MAX: f64 = 0.05;
 /// Bytes allocated for one hit; the same buffer.
 const BYTES_MAX: f64 = 4096.0;
 
-async fn front(dir: &std::path::Path) -> (Arc<Front>, watch::Sender<bool>) {
+/// A node of this program, which is none that image workers could be started from.
+async fn node(dir: &std::path::Path, limits: &str) -> Result<(Arc<Node>, watch::Sender<bool>), StartError> {
     std::fs::create_dir(dir.join("www")).unwrap();
     std::fs::write(dir.join("www/a.js"), BODY).unwrap();
-    let text = "[listen]\nhttp = \"127.0.0.1:0\"\n[limits]\nimage_workers = false\n[cache]\nmemory = \"64 MiB\"\n[origins.files]\nurl = \"file:www\"\n\
+    let text = "[listen]\nhttp = \"127.0.0.1:0\"\n[cache]\nmemory = \"64 MiB\"\n[origins.files]\nurl = \"file:www\"\n\
                 [[site]]\nname = \"site\"\nhosts = [\"h.example\"]\norigins = [\"files\"]\nttl = \"1h\"\ncompress = false\n";
-    let config = overfall_config::parse(text, dir.join("overfall.toml"), &|_| None).unwrap();
+    let config =
+        overfall_config::parse(&format!("{text}[limits]\n{limits}"), dir.join("overfall.toml"), &|_| None)
+            .unwrap();
     std::fs::create_dir_all(&config.node.state).unwrap();
     let (stop, shutdown) = watch::channel(false);
     let parts = NodeParts {
@@ -46,7 +50,11 @@ async fn front(dir: &std::path::Path) -> (Arc<Front>, watch::Sender<bool>) {
         open: watch::Sender::new(true),
         shutdown,
     };
-    let node = Node::start(&config, parts).await.unwrap();
+    Ok((Node::start(&config, parts).await?, stop))
+}
+
+async fn front(dir: &std::path::Path) -> (Arc<Front>, watch::Sender<bool>) {
+    let (node, stop) = node(dir, "image_workers = false").await.unwrap();
     let mut proxy = http_proxy(&Arc::new(ServerConf::default()), Edge::new(Arc::clone(&node)));
     proxy.server_options = Some(listen::http_options());
     (Arc::new(Front::new(proxy, node)), stop)
@@ -68,6 +76,13 @@ fn connected(runtime: &Runtime, dir: &std::path::Path) -> (DuplexStream, watch::
     let shutdown = stop.subscribe();
     runtime.spawn(async move { front.process_new(Box::new(server), &shutdown).await });
     (client, stop)
+}
+
+#[tokio::test]
+async fn where_workers_are_not_to_be_had_the_setting_is_named() {
+    let dir = tempfile::tempdir().unwrap();
+    let error = node(dir.path(), "").await.err().unwrap().to_string();
+    assert!(error.contains("limits.image_workers = false"), "{error}");
 }
 
 #[test]
