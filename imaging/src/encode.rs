@@ -7,6 +7,7 @@ mod area;
 pub(crate) mod avif;
 pub(crate) mod gif;
 pub(crate) mod jpeg;
+pub(crate) mod jxl;
 mod palette;
 pub(crate) mod png;
 pub(crate) mod webp;
@@ -28,6 +29,7 @@ pub(crate) enum Format {
     Webp,
     Avif,
     Gif,
+    Jxl,
 }
 
 /// What is encoded.
@@ -99,12 +101,22 @@ pub(crate) fn encode(
     settings: &Settings<'_>,
 ) -> Result<Vec<u8>, Error> {
     settings.deadline.check()?;
+    // the profiles that are kept are of three colours
+    let wide;
+    let picture = match picture {
+        Picture::Frame(frame) if settings.icc.is_some() => {
+            wide = frame.clone().into_colour();
+            Picture::Frame(&wide)
+        }
+        picture => picture,
+    };
     match format {
         Format::Jpeg => jpeg::encode(picture, settings),
         Format::Png => png::encode(picture, settings),
         Format::Webp => webp::encode(picture, settings),
         Format::Avif => avif::encode(picture, settings),
         Format::Gif => gif::encode(picture, settings),
+        Format::Jxl => jxl::encode(picture, settings),
     }
 }
 
@@ -121,7 +133,7 @@ impl<'s> Animation<'s> {
         match format {
             Format::Webp => Some(Self::Webp(webp::Animation::new(settings, loops))),
             Format::Gif => Some(Self::Gif(gif::Animation::new(settings, loops))),
-            Format::Jpeg | Format::Png | Format::Avif => None,
+            Format::Jpeg | Format::Png | Format::Avif | Format::Jxl => None,
         }
     }
 
@@ -166,6 +178,8 @@ pub(crate) fn estimate(format: Format, pixels: u64, settings: &Settings<'_>) -> 
         Format::Webp => by_effort(30_000, 70_000, 150_000),
         Format::Avif => by_effort(40_000, 220_000, 1_600_000),
         Format::Gif => by_effort(45_000, 60_000, 100_000),
+        Format::Jxl if settings.lossless => by_effort(150_000, 180_000, 3_600_000),
+        Format::Jxl => by_effort(90_000, 340_000, 620_000),
     };
     Duration::from_nanos(pixels.saturating_mul(picoseconds_per_pixel) / 1_000)
 }

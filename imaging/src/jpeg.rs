@@ -21,6 +21,7 @@ mod colour;
 mod frame;
 mod huffman;
 mod idct;
+mod lift;
 mod progressive;
 mod resize;
 mod sequential;
@@ -31,6 +32,7 @@ pub(crate) use resize::{Light, Part, resize};
 
 use frame::{Next, Reading};
 use idct::Side;
+use lift::Lifted;
 
 /// The fewest samples that will do, across and down. Fractions are allowed.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -63,6 +65,8 @@ impl Chroma {
 pub(crate) struct Wanted {
     pub(crate) luma: Least,
     pub(crate) chroma: Least,
+    /// Whether samples have the mean of the numbers that they stand for, or of the light.
+    pub(crate) light: Light,
 }
 
 impl Wanted {
@@ -70,26 +74,31 @@ impl Wanted {
     pub(crate) const WHOLE: Self = Self {
         luma: Least { width: f64::MAX, height: f64::MAX },
         chroma: Least { width: f64::MAX, height: f64::MAX },
+        light: Light::Coded,
     };
 
-    /// Enough for both.
+    /// Enough for both, which must be alike in their light.
     pub(crate) fn and(self, other: Self) -> Self {
         let larger = |one: Least, other: Least| Least {
             width: one.width.max(other.width),
             height: one.height.max(other.height),
         };
-        Self { luma: larger(self.luma, other.luma), chroma: larger(self.chroma, other.chroma) }
+        Self {
+            luma: larger(self.luma, other.luma),
+            chroma: larger(self.chroma, other.chroma),
+            light: self.light,
+        }
     }
 
     /// Whether what is enough for this is enough for `other`.
     pub(crate) fn covers(self, other: Self) -> bool {
-        self.and(other) == self
+        self.and(other) == self && self.light == other.light
     }
 
     /// Enough for a whole picture, not turned or cropped, of `size` pixels, with `factor` samples of luma, and no fewer
     /// than one of chroma, for each that the result has. 1.0 is the fewest; from 1.7 on a reduction in linear light
     /// gains.
-    pub(crate) fn for_size(size: Least, factor: f64, chroma: Chroma) -> Self {
+    pub(crate) fn for_size(size: Least, factor: f64, chroma: Chroma, light: Light) -> Self {
         let half = match chroma {
             Chroma::Full => 1.0,
             Chroma::Half => 0.5,
@@ -97,6 +106,7 @@ impl Wanted {
         Self {
             luma: Least { width: size.width * factor, height: size.height * factor },
             chroma: Least { width: size.width * half, height: size.height * half },
+            light,
         }
     }
 }
@@ -161,10 +171,15 @@ pub(crate) fn read(source: &[u8], wanted: Wanted, deadline: &Deadline) -> Result
         Colour::Rgb => frame.sides(Wanted { chroma: wanted.luma, ..wanted }),
         Colour::Grey | Colour::Ycc => frame.sides(wanted),
     };
+    let lifted = match (wanted.light, colour) {
+        (Light::Coded, _) => Lifted::Nothing,
+        (Light::Linear, Colour::Grey | Colour::Ycc) => Lifted::First,
+        (Light::Linear, Colour::Rgb) => Lifted::All,
+    };
     let planes = if frame.progressive {
-        progressive::planes(&mut reading, scan, &frame, &sides, deadline)?
+        progressive::planes(&mut reading, scan, &frame, &sides, lifted, deadline)?
     } else {
-        sequential::planes(&mut reading, scan, &frame, &sides, deadline)?
+        sequential::planes(&mut reading, scan, &frame, &sides, lifted, deadline)?
     };
     let Some(planes) = planes else { return Ok(None) };
     let mut planes = planes.into_iter();

@@ -89,6 +89,8 @@ pub enum Output {
     Avif,
     /// GIF, still or animated.
     Gif,
+    /// JPEG XL.
+    Jxl,
 }
 
 impl Output {
@@ -101,6 +103,7 @@ impl Output {
             Self::Webp => "image/webp",
             Self::Avif => "image/avif",
             Self::Gif => "image/gif",
+            Self::Jxl => "image/jxl",
         }
     }
 
@@ -113,7 +116,7 @@ impl Output {
     /// Whether a quality has an effect.
     #[must_use]
     pub fn is_lossy(self) -> bool {
-        matches!(self, Self::Jpeg | Self::Webp | Self::Avif)
+        matches!(self, Self::Jpeg | Self::Webp | Self::Avif | Self::Jxl)
     }
 
     /// As a URL would ask for it.
@@ -125,6 +128,7 @@ impl Output {
             Self::Webp => Format::Webp,
             Self::Avif => Format::Avif,
             Self::Gif => Format::Gif,
+            Self::Jxl => Format::Jxl,
         }
     }
 }
@@ -200,6 +204,7 @@ pub fn output(accept: AcceptClass, format: Format, source: &Header, moves: bool)
         (Format::Webp, _) => Output::Webp,
         (Format::Avif, _) => Output::Avif,
         (Format::Gif, _) => Output::Gif,
+        (Format::Jxl, _) => Output::Jxl,
         (Format::Auto | Format::Best, AcceptClass::Avif | AcceptClass::Webp) if moves => Output::Webp,
         (_, _) if moves => Output::Gif,
         (Format::Auto, AcceptClass::Avif) => Output::Avif,

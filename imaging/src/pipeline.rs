@@ -105,9 +105,9 @@ pub struct Rendered {
     pub source_width: u32,
     /// Of the source as seen, after orientation, in pixels.
     pub source_height: u32,
-    /// Samples across that its source was decoded to for a larger rendering; 0 for a source decoded for this one. The same
-    /// transform of the same source gives the same bytes only where this is the same.
-    pub decoded_across: u32,
+    /// Stands for the sizes that its source was decoded to for a larger rendering; 0 for a source decoded for this one. The
+    /// same transform of the same source gives the same bytes only where this is the same.
+    pub decoded_as: u32,
     /// Whether its deadline was so near that less was done for it: its bytes follow from the time then, too.
     pub is_hurried: bool,
     /// Whether more time would have made a smaller file.
@@ -173,6 +173,10 @@ pub fn admit(source: &[u8], transform: &Transform, limits: &Limits) -> Result<He
     let judged = |seen| opened::bounded(opened::planned(seen, transform), limits);
     // which way up it is shows only later: at least one way must pass, and render() judges the right one
     judged(stored).or_else(|_| judged(stored.turned()))?;
+    if transform.format == Format::Jxl {
+        let Size { width, height } = result_size(&header, transform);
+        encode::jxl::check(u64::from(width) * u64::from(height), transform.lossless)?;
+    }
     Ok(header)
 }
 
@@ -206,7 +210,7 @@ impl Job<'_> {
                 Reduction::Careful => true,
             },
             sharpens: self.settings.sharpens,
-            chroma: if matches!(output, Output::Png | Output::Gif) { Chroma::Full } else { Chroma::Half },
+            chroma: if is_full(output) { Chroma::Full } else { Chroma::Half },
             frames: if progress.is_animated { Wanted::All } else { Wanted::First },
             sibling: self.settings.sibling.as_deref(),
             workers: self.settings.workers.as_deref(),
@@ -223,7 +227,7 @@ impl Job<'_> {
             height: size.height,
             source_width: seen.width,
             source_height: seen.height,
-            decoded_across: about.decoded_across,
+            decoded_as: about.decoded_as,
             is_hurried: written.is_hurried,
             can_improve: can_improve || written.is_hurried,
             timings,
@@ -316,7 +320,9 @@ impl<'j> Progress<'j> {
     fn take(&mut self, picture: Canvas, shown_ms: u32, about: &About) -> Result<(), Error> {
         self.timings.decode += self.clock.lap();
         self.job.deadline.check()?;
-        let extra = self.extra.get_or_insert_with(|| Extra::of(about, self.job.transform));
+        // an animation is begun before its frames are known, and holds none
+        let may_keep = !self.is_animated && holds_profile(self.output, self.job.transform.lossless);
+        let extra = self.extra.get_or_insert_with(|| Extra::of(about, self.job.transform, may_keep));
         let finish = Finish {
             transform: self.job.transform,
             canvas: about.canvas.unwrap_or_else(|| picture.size()),
@@ -374,9 +380,10 @@ struct Extra {
 }
 
 impl Extra {
-    fn of(about: &About, transform: &Transform) -> Self {
+    fn of(about: &About, transform: &Transform, may_keep: bool) -> Self {
         let is_srgb = about.profile.as_deref().is_none_or(colour::is_srgb);
-        let keeps_profile = is_srgb || (transform.keep_profile && colour::is_rgb(about.profile.as_deref()));
+        let may_keep = may_keep && transform.keep_profile;
+        let keeps_profile = is_srgb || (may_keep && colour::is_rgb(about.profile.as_deref()));
         let icc = about.profile.clone().filter(|_| keeps_profile && !is_srgb);
         let exif = about.exif.as_deref().and_then(|block| match transform.metadata {
             Metadata::None => None,
@@ -385,6 +392,20 @@ impl Extra {
         });
         Self { icc, exif, keeps_profile }
     }
+}
+
+/// Whether pixels can be in other colours than sRGB.
+const fn holds_profile(output: Output, lossless: bool) -> bool {
+    match output {
+        Output::Jpeg | Output::Png | Output::Webp | Output::Avif => true,
+        Output::Jxl => lossless,
+        Output::Gif => false,
+    }
+}
+
+/// Whether the encoder takes pixels, and planes would become such.
+const fn is_full(output: Output) -> bool {
+    matches!(output, Output::Png | Output::Gif | Output::Jxl)
 }
 
 /// Encoders that are slower than this for a picture are left for later where the format is ours to choose.

@@ -20,7 +20,7 @@ use crate::metrics::Metrics;
 use crate::pipeline::{self, Rendered, Settings};
 use crate::share::{Sibling, Sources};
 use crate::sniff::Header;
-use crate::transform::Transform;
+use crate::transform::{Format, Transform};
 use crate::{Deadline, Error};
 
 /// What the smallest job weighs, so that tiny pictures cannot fill memory by their number.
@@ -31,6 +31,9 @@ const PIXELS_PER_SECOND: u64 = 25_000_000;
 
 /// From here on a job is heavy: one leaves a thread, if there are two, to those that are not.
 const HEAVY_PIXELS: u64 = PIXELS_PER_SECOND;
+
+/// What a pixel of a JPEG XL weighs when it is written, by the time that it takes and the memory.
+const JXL_PIXELS: u64 = 4;
 
 /// A thread that has worked and finds nothing to do for this long tidies up.
 const QUIET: Duration = Duration::from_secs(1);
@@ -220,11 +223,9 @@ fn weight(source: &Bytes, header: &Header, transform: &Transform) -> u64 {
     let bytes = u64::try_from(source.len()).unwrap_or(u64::MAX);
     let canvas = pipeline::result_size(header, transform);
     let frames = if transform.still || transform.page.is_some() { 1 } else { header.frames };
-    header
-        .pixels()
-        .saturating_mul(frames.into())
-        .max(bytes)
-        .max(u64::from(canvas.width) * u64::from(canvas.height))
+    let result = u64::from(canvas.width) * u64::from(canvas.height);
+    let result = if transform.format == Format::Jxl { result * JXL_PIXELS } else { result };
+    header.pixels().saturating_mul(frames.into()).max(bytes).max(result)
 }
 
 impl Drop for Pool {

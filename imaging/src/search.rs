@@ -87,6 +87,7 @@ impl Span {
             Output::Jpeg => Self::new(&(30..=95), 83),
             Output::Webp => Self::new(&(30..=96), 85),
             Output::Avif => Self::new(&(30..=92), 66),
+            Output::Jxl => Self::new(&(30..=96), 83),
             // lossless: one try tells all
             Output::Png | Output::Gif => Self::new(&(100..=100), 100),
         }

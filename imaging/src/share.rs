@@ -101,7 +101,7 @@ impl Sources {
         Self { shared: Arc::new(Shared { metrics, ..Shared::default() }) }
     }
 
-    /// Joins those that render the source `key`.
+    /// Joins those that render the source `key` with as much care.
     pub(crate) fn join(&self, key: u128, transform: &Transform, is_careful: bool) -> Sibling {
         let transform = transform.canonical();
         let is_careful = match transform.reduction {
@@ -109,6 +109,8 @@ impl Sources {
             Reduction::Fast => false,
             Reduction::Careful => true,
         };
+        // what is decoded for the one is of no use to the other
+        let key = key ^ u128::from(is_careful);
         let mut groups = self.shared.groups.lock();
         let group = Arc::clone(groups.entry(key).or_default());
         let mut state = group.state.lock();

@@ -10,7 +10,7 @@ mod verbs;
 
 pub(crate) use client::AdminTarget;
 
-use crate::studio::WORKER_VERB;
+use crate::{memory, studio::WORKER_VERB};
 
 /// Exit code for an invalid configuration (`EX_CONFIG` of sysexits.h).
 pub const EXIT_CONFIG: u8 = 78;
@@ -207,5 +207,6 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
             return ExitCode::from(if error.use_stderr() { 2 } else { 0 });
         }
     };
+    memory::keep_little();
     verbs::dispatch(cli.verb)
 }

@@ -31,7 +31,7 @@ use twox_hash::XxHash3_128;
 use crate::studio::{ImageSite, Studio};
 
 /// Changes when the pixels of an unchanged transform change, so that old renderings are made anew.
-const PIPELINE_VERSION: u8 = 4;
+const PIPELINE_VERSION: u8 = 5;
 
 /// What a vector picture of a stranger may do in a browser: show itself.
 const SVG_POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; sandbox";
@@ -316,8 +316,8 @@ fn as_it_is(source: &Fetched, format: SourceFormat, etag: &str) -> OriginRespons
 /// one, or its deadline was near. Two nodes must not name both alike.
 fn of_rendering(etag: &str, rendered: &Rendered) -> String {
     let Some(mut named) = etag.strip_suffix('"').map(str::to_owned) else { return etag.to_owned() };
-    if rendered.decoded_across > 0 {
-        named.push_str(&format!("-{}", rendered.decoded_across));
+    if rendered.decoded_as > 0 {
+        named.push_str(&format!("-{}", rendered.decoded_as));
     }
     if rendered.is_hurried {
         named.push_str("-h");
@@ -424,14 +424,14 @@ mod tests {
 
     #[test]
     fn a_rendering_that_came_out_otherwise_has_a_validator_of_its_own_and_is_valid_still() {
-        let rendered = |decoded_across, is_hurried| Rendered {
+        let rendered = |decoded_as, is_hurried| Rendered {
             bytes: Bytes::new(),
             content_type: "image/webp",
             width: 1,
             height: 1,
             source_width: 1,
             source_height: 1,
-            decoded_across,
+            decoded_as,
             is_hurried,
             can_improve: is_hurried,
             timings: Timings::default(),

@@ -103,10 +103,11 @@ impl Node {
             beside(move || has_workers.then(studio::workers).transpose()),
         );
         let hybrid = hybrid.map_err(StartError::Tier)?;
-        let workers = workers.ok_or_else(|| {
-            let source = std::io::Error::other("starting one broke down");
-            StartError::Io { what: "image workers".to_owned(), source }
-        })??;
+        let workers = workers.unwrap_or_else(|| Err(std::io::Error::other("starting one broke down")));
+        let workers = workers.map_err(|source| {
+            let what = "image workers (limits.image_workers = false decodes in the node's own process)";
+            StartError::Io { what: what.to_owned(), source }
+        })?;
         let shared = shared_tier(config, &hybrid)?;
         let purges = Arc::new(Table::new());
         let follower = follow(config, &parts, &purges).await?;

@@ -4,7 +4,7 @@
 //! may be sources, what the client accepts and hints at, what time it is. The answer is keyed by source and transform, so
 //! that URLs of all styles share renderings.
 
-use std::{collections::HashMap, sync::Arc, time::Duration};
+use std::{collections::HashMap, io, sync::Arc, time::Duration};
 
 use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use overfall_cache::{
@@ -319,16 +319,12 @@ fn tailored(
 ///
 /// # Errors
 /// When the system gives no processes that can be shut off from it.
-pub(crate) fn workers() -> Result<Workers, StartError> {
-    let started = if cfg!(target_os = "linux") {
+pub(crate) fn workers() -> io::Result<Workers> {
+    if cfg!(target_os = "linux") {
         Workers::new("/proc/self/exe", [WORKER_VERB])
     } else {
         std::env::current_exe().and_then(|program| Workers::new(program, [WORKER_VERB]))
-    };
-    started.map_err(|source| {
-        let what = "image workers (limits.image_workers = false decodes in the node's own process)";
-        StartError::Io { what: what.to_owned(), source }
-    })
+    }
 }
 
 /// The site's limits, lower where the URL asks for less.

@@ -26,7 +26,7 @@ const MIB: u64 = 1024 * 1024;
 /// Renderings that wait while two are at work.
 const WAITING: u32 = 64;
 /// What all of them may take, and the node with them; more where nothing is optimised, the program least of all.
-const WAITING_BYTES_MAX: u64 = if cfg!(debug_assertions) { 200 } else { 150 } * MIB;
+const WAITING_BYTES_MAX: u64 = if cfg!(debug_assertions) { 200 } else { 120 } * MIB;
 /// Requests for each that there is time for.
 const OVERLOAD: f64 = 20.0;
 /// Part of what is rendered without the excess that is rendered with it, at least.

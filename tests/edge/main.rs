@@ -26,6 +26,7 @@ mod faults;
 mod front;
 mod herd_failing;
 mod hit_and_miss;
+mod image_cli;
 mod image_clients;
 mod image_crowd;
 mod image_dialects;

@@ -44,7 +44,7 @@ pub(crate) fn encode(picture: Picture<'_>, settings: &Settings<'_>) -> Result<Ve
         return with_palette(frame, indexed, settings);
     }
     let grey;
-    let frame = match without_colour(frame) {
+    let frame = match without_colour(frame).filter(|_| settings.icc.is_none()) {
         Some(found) => {
             grey = found;
             &grey

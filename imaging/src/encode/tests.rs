@@ -1,13 +1,15 @@
 use super::*;
 use crate::frame::Layout;
 
-const FORMATS: [Format; 5] = [Format::Jpeg, Format::Png, Format::Webp, Format::Avif, Format::Gif];
+const FORMATS: [Format; 6] =
+    [Format::Jpeg, Format::Png, Format::Webp, Format::Avif, Format::Gif, Format::Jxl];
 
 #[test]
 fn every_format_begins_as_its_readers_expect() {
     let deadline = Deadline::never();
     let frame = testing::picture(20, 10, Layout::Rgba);
-    let starts: [&[u8]; 5] = [b"\xFF\xD8\xFF", b"\x89PNG", b"RIFF", b"\0\0\0\x20ftypavif", b"GIF89a"];
+    let starts: [&[u8]; 6] =
+        [b"\xFF\xD8\xFF", b"\x89PNG", b"RIFF", b"\0\0\0\x20ftypavif", b"GIF89a", b"\xFF\x0A"];
     for (format, start) in FORMATS.into_iter().zip(starts) {
         let file = encode(Picture::Frame(&frame), format, &testing::settings(&deadline)).unwrap();
         assert!(file.starts_with(start), "{format:?}: {:?}", &file[..16]);

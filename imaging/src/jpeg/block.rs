@@ -7,6 +7,7 @@ use fearless_simd::Simd;
 use super::bits::{Bits, Window};
 use super::huffman::{Skip, TO_END, Table};
 use super::idct::{self, Block, Factors, NOWHERE, Places, Side};
+use super::lift::{self, Weights};
 
 /// What decodes the blocks of one component.
 pub(super) struct Decoder {
@@ -17,18 +18,37 @@ pub(super) struct Decoder {
     ac: Rc<Table>,
     /// None where every coefficient is used.
     skip: Option<Rc<Skip>>,
+    /// Whether samples are given the light of what they leave out.
+    is_lifted: bool,
+    weights: Weights,
+    /// Those of the coefficients that are read and not used; of the others 0.
+    outside: Weights,
     /// The DC coefficient of the block before.
     mean: i32,
     block: Block,
 }
 
 impl Decoder {
-    pub(super) fn new(side: Side, quantisers: &[u16; 64], dc: Rc<Table>, ac: Rc<Table>) -> Self {
+    pub(super) fn new(
+        side: Side,
+        quantisers: &[u16; 64],
+        dc: Rc<Table>,
+        ac: Rc<Table>,
+        is_lifted: bool,
+    ) -> Self {
         let skip = (side != Side::Eight).then(|| ac.skip());
+        let (places, weights) = (side.places(), lift::weights(quantisers));
+        let mut outside = weights;
+        for (weight, place) in outside.iter_mut().zip(places) {
+            *weight = if place == NOWHERE { *weight } else { 0.0 };
+        }
         Self {
             side,
+            is_lifted: is_lifted && side != Side::Eight,
+            weights,
+            outside,
             factors: side.factors(quantisers),
-            places: side.places(),
+            places,
             dc,
             ac,
             skip,
@@ -50,12 +70,28 @@ impl Decoder {
         bits: &mut Bits,
         window: &Window,
         strip: &mut [u8],
+        place: (usize, usize),
+    ) -> Option<()> {
+        if self.is_lifted {
+            self.block_of::<true>(simd, bits, window, strip, place)
+        } else {
+            self.block_of::<false>(simd, bits, window, strip, place)
+        }
+    }
+
+    #[inline(always)]
+    fn block_of<const LIFTED: bool>(
+        &mut self,
+        simd: impl Simd,
+        bits: &mut Bits,
+        window: &Window,
+        strip: &mut [u8],
         (offset, stride): (usize, usize),
     ) -> Option<()> {
         self.mean = self.mean.wrapping_add(difference(&self.dc, bits, window)?);
         if self.side == Side::One {
-            self.to_end(bits, window, 1)?;
-            put(strip, (offset, stride), [[idct::one(self.mean, &self.factors)]]);
+            let energy = self.to_end::<LIFTED>(bits, window, 1)?;
+            put(strip, (offset, stride), lift::lifted([[idct::one(self.mean, &self.factors)]], energy));
             return Some(());
         }
         bits.refill(window);
@@ -75,33 +111,37 @@ impl Decoder {
         match self.side {
             Side::One => {}
             Side::Two => {
-                self.coefficients::<4>(bits, window, 4)?;
-                put(strip, (offset, stride), idct::two(&self.block, &self.factors));
+                let energy = self.coefficients::<4, LIFTED>(bits, window, 4)?;
+                put(strip, (offset, stride), lift::lifted(idct::two(&self.block, &self.factors), energy));
             }
             Side::Three => {
-                self.coefficients::<12>(bits, window, 12)?;
-                put(strip, (offset, stride), idct::three(simd, &self.block, &self.factors));
+                let energy = self.coefficients::<12, LIFTED>(bits, window, 12)?;
+                let rows = idct::three(simd, &self.block, &self.factors);
+                put(strip, (offset, stride), lift::lifted(rows, energy));
             }
             Side::Four => {
-                self.coefficients::<16>(bits, window, 24)?;
-                put(strip, (offset, stride), idct::four(simd, &self.block, &self.factors));
+                let energy = self.coefficients::<16, LIFTED>(bits, window, 24)?;
+                let rows = idct::four(simd, &self.block, &self.factors);
+                put(strip, (offset, stride), lift::lifted(rows, energy));
             }
             Side::Eight => {
-                self.coefficients::<64>(bits, window, 63)?;
+                self.coefficients::<64, false>(bits, window, 63)?;
                 put(strip, (offset, stride), idct::eight(simd, &self.block, &self.factors));
             }
         }
         Some(())
     }
 
-    /// Reads the coefficients up to place `last`, of which `COUNT` are used, and goes past the others.
+    /// Reads the coefficients up to place `last`, of which `COUNT` are used, and goes past the others; the energy of what is
+    /// not used, where samples are `LIFTED`.
     #[inline(always)]
-    fn coefficients<const COUNT: usize>(
+    fn coefficients<const COUNT: usize, const LIFTED: bool>(
         &mut self,
         bits: &mut Bits,
         window: &Window,
         last: usize,
-    ) -> Option<()> {
+    ) -> Option<f32> {
+        let mut energy = 0.0;
         if let Some(used) = self.block.first_chunk_mut::<COUNT>() {
             *used = [0; COUNT];
             let [mean, ..] = &mut self.block;
@@ -128,20 +168,27 @@ impl Decoder {
                 if let Some(coefficient) = self.block.get_mut(usize::from(slot & 0x7f)) {
                     *coefficient = value;
                 }
+                if LIFTED {
+                    let weight = self.outside.get((place - 1) & 63).copied().unwrap_or_default();
+                    energy += f32::from(value).powi(2) * weight;
+                }
                 if place > last {
                     break 'refilled;
                 }
             }
         }
-        if place < 64 { self.to_end(bits, window, place) } else { Some(()) }
+        if place < 64 {
+            energy += self.to_end::<LIFTED>(bits, window, place)?;
+        }
+        Some(energy)
     }
 
-    /// Goes past the coefficients from place `place` on.
+    /// Goes past the coefficients from place `place` on; their energy, where samples are `LIFTED`.
     #[inline(always)]
-    fn to_end(&self, bits: &mut Bits, window: &Window, place: usize) -> Option<()> {
+    fn to_end<const LIFTED: bool>(&self, bits: &mut Bits, window: &Window, place: usize) -> Option<f32> {
         match &self.skip {
-            Some(skip) => skip.to_end(&self.ac, bits, window, place),
-            None => Some(()),
+            Some(skip) => skip.to_end::<LIFTED>(&self.ac, bits, window, place, &self.weights),
+            None => Some(0.0),
         }
     }
 }

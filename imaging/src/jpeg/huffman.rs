@@ -7,6 +7,7 @@ use std::cell::OnceCell;
 use std::rc::Rc;
 
 use super::bits::{Bits, Window};
+use super::lift::Weights;
 
 /// Bits by which a single symbol is looked up.
 const LOOK: u32 = 11;
@@ -183,8 +184,7 @@ fn entry_of(kind: Kind, symbol: u8, length: u32, tail: u32) -> Entry {
     if !entry.is_apart() || length + size > LOOK {
         return entry;
     }
-    let value = (tail >> (LOOK - length - size)).cast_signed();
-    let value = if value >> (size - 1) == 0 { value - (1 << size) + 1 } else { value };
+    let value = signed(tail >> (LOOK - length - size), size);
     Entry((length + size) | (entry.0 & 0xff00) | (value << 16).cast_unsigned())
 }
 
@@ -210,6 +210,8 @@ fn entry_apart(kind: Kind, symbol: u8, length: u32) -> Entry {
 pub(super) struct Skip {
     /// Low byte: bits. High byte: places; 128 more when the block ends there.
     steps: Box<[u16; 1 << SKIP]>,
+    /// The sum of the squares of the values in a step.
+    squares: Box<[u16; 1 << SKIP]>,
 }
 
 /// Added to the places of a step that ends with the block.
@@ -217,52 +219,69 @@ const ENDS: usize = 128;
 
 impl Skip {
     fn new(table: &Table) -> Self {
-        let mut steps = Box::new([0; 1 << SKIP]);
-        for (index, step) in (0..).zip(steps.iter_mut()) {
-            *step = step_of(table, index);
+        let (mut steps, mut squares) = (Box::new([0; 1 << SKIP]), Box::new([0; 1 << SKIP]));
+        for (index, (step, square)) in (0..).zip(steps.iter_mut().zip(squares.iter_mut())) {
+            (*step, *square) = step_of(table, index);
         }
-        Self { steps }
+        Self { steps, squares }
     }
 
-    /// Goes past the coefficients from place `place` of a block to its end. None for bits that are no code.
+    /// Goes past the coefficients from place `place` of a block to its end. None for bits that are no code. Else, if they
+    /// are `WEIGHED`, the sum of their squares: those that are gone past together are weighed as the last of them.
     #[inline(always)]
-    pub(super) fn to_end(&self, table: &Table, bits: &mut Bits, window: &Window, place: usize) -> Option<()> {
-        let mut place = place;
+    pub(super) fn to_end<const WEIGHED: bool>(
+        &self,
+        table: &Table,
+        bits: &mut Bits,
+        window: &Window,
+        place: usize,
+        weights: &Weights,
+    ) -> Option<f32> {
+        let (mut place, mut energy) = (place, 0.0);
+        let weight = |next: usize| weights.get(next.wrapping_sub(1) & 63).copied().unwrap_or_default();
         'refilled: loop {
             bits.refill(window);
             for _ in 0..4 {
-                let step =
-                    u32::from(self.steps.get(bits.peek::<SKIP>() as usize).copied().unwrap_or(NO_STEP << 8));
+                let index = bits.peek::<SKIP>() as usize;
+                let step = u32::from(self.steps.get(index).copied().unwrap_or(NO_STEP << 8));
                 let next = place + (step >> 8) as usize;
-                if next < 64 {
-                    bits.consume(step & 15);
-                    place = next;
-                } else if next == 64 || next.wrapping_sub(ENDS) < 64 {
-                    bits.consume(step & 15);
-                    return Some(());
-                } else {
+                let is_end = next == 64 || next.wrapping_sub(ENDS) < 64;
+                if next >= 64 && !is_end {
                     // the block ends in the middle of the step, or its first symbol is longer than the index
                     bits.refill(window);
                     let entry = table.look(*bits);
-                    place += if entry.is_whole() {
+                    let (step, value) = if entry.is_whole() {
                         bits.consume(entry.bits());
-                        entry.step()
+                        (entry.step(), entry.value())
                     } else {
-                        table.read_apart(entry, bits)?.0
+                        table.read_apart(entry, bits)?
                     };
+                    place += step;
+                    if WEIGHED {
+                        energy += f32::from(value).powi(2) * weight(place);
+                    }
                     if place >= 64 {
-                        return Some(());
+                        return Some(energy);
                     }
                     continue 'refilled;
                 }
+                bits.consume(step & 15);
+                if WEIGHED {
+                    let square = self.squares.get(index).copied().unwrap_or_default();
+                    energy += f32::from(square) * weight(next);
+                }
+                if is_end {
+                    return Some(energy);
+                }
+                place = next;
             }
         }
     }
 }
 
-/// As many whole symbols with their values as the bits of the index hold.
-fn step_of(table: &Table, index: u32) -> u16 {
-    let (mut taken, mut places) = (0, 0);
+/// As many whole symbols with their values as the bits of the index hold, and the sum of the values' squares.
+fn step_of(table: &Table, index: u32) -> (u16, u16) {
+    let (mut taken, mut places, mut squares) = (0, 0, 0_u16);
     while taken < SKIP {
         let next = index << taken & ((1 << SKIP) - 1);
         let entry = table.quick.get((next >> (SKIP - LOOK)) as usize).copied().unwrap_or_default();
@@ -271,6 +290,15 @@ fn step_of(table: &Table, index: u32) -> u16 {
         if bits == 0 || taken + bits > SKIP || (!is_end && places + entry.step() >= 64) {
             break;
         }
+        let value = if entry.is_apart() {
+            signed(index >> (SKIP - taken - bits), entry.size())
+        } else {
+            entry.value().into()
+        };
+        // one that is too large for the sum is read by itself
+        let square = u16::try_from(value * value).ok();
+        let Some(sum) = square.and_then(|square| squares.checked_add(square)) else { break };
+        squares = sum;
         taken += bits;
         if is_end {
             places += ENDS;
@@ -279,5 +307,11 @@ fn step_of(table: &Table, index: u32) -> u16 {
         places += entry.step();
     }
     let places = if taken == 0 { NO_STEP } else { u16::try_from(places).unwrap_or(NO_STEP) };
-    places << 8 | u16::try_from(taken).unwrap_or_default()
+    (places << 8 | u16::try_from(taken).unwrap_or_default(), squares)
+}
+
+/// The value that the last `size` of these bits stand for (T.81 table F.2).
+fn signed(bits: u32, size: u32) -> i32 {
+    let value = (bits & ((1 << size) - 1)).cast_signed();
+    if value >> (size - 1) == 0 { value - (1 << size) + 1 } else { value }
 }

@@ -2,7 +2,7 @@
 //!
 //! Only the coefficients that are used are kept. Which of the others are not zero is still noted, one bit for each, when
 //! the bits of a later scan depend on it. All scan headers are looked through first: a scan that brings nothing used, and
-//! that no such scan depends on, is not decoded.
+//! that no such scan depends on, is not decoded. Where the light of what is not used counts, the scans with its first bits are.
 
 use std::ops::Range;
 use std::rc::Rc;
@@ -14,6 +14,7 @@ use super::block::{difference, put};
 use super::frame::{Component, Frame, Next, Part, Reading, Scan};
 use super::huffman::{TO_END, Table};
 use super::idct::{self, Block, Factors, NOWHERE, Side};
+use super::lift::{self, Lifted, Weights};
 use super::sequential::Output;
 use super::walk::{Stretch, Walk};
 use crate::planes::Plane;
@@ -34,16 +35,21 @@ pub(super) fn planes(
     first: Scan,
     frame: &Frame,
     sides: &[Side],
+    lifted: Lifted,
     deadline: &Deadline,
 ) -> Result<Option<Vec<Plane>>, Error> {
+    let is_lifted =
+        |index: usize| lifted.includes(index) && sides.get(index).is_some_and(|side| *side != Side::Eight);
     let Some(scans) = all_scans(reading, &first)? else { return Ok(None) };
-    let needed = needed(&scans, sides);
+    let needed = needed(&scans, sides, is_lifted);
     let needs_history = |index: usize| {
         scans.iter().zip(&needed).any(|(scan, needed)| *needed && scan.first > 0 && scan.takes(index))
     };
     let stores = frame.components.iter().zip(sides).enumerate();
     let mut stores: Vec<Store> = stores
-        .map(|(index, (component, side))| Store::new(frame, component, *side, needs_history(index)))
+        .map(|(index, (component, side))| {
+            Store::new(frame, component, *side, needs_history(index), is_lifted(index))
+        })
         .collect();
     let last = needed.iter().rposition(|needed| *needed).unwrap_or(0);
     for (index, (scan, needed)) in scans.iter().zip(&needed).enumerate().take(last + 1) {
@@ -81,10 +87,13 @@ fn all_scans(reading: &Reading<'_>, first: &Scan) -> Result<Option<Vec<Scan>>, E
     }
 }
 
-/// Which scans matter for blocks of these sides.
-fn needed(scans: &[Scan], sides: &[Side]) -> Vec<bool> {
+/// Which scans matter for blocks of these sides. Of what they leave out and are lifted by, the first bits do.
+fn needed(scans: &[Scan], sides: &[Side], is_lifted: impl Fn(usize) -> bool) -> Vec<bool> {
     let mut used: Vec<u64> = sides.iter().map(|side| band(0, side.last())).collect();
-    let mut needed: Vec<bool> = scans.iter().rev().map(|scan| matters(scan, &mut used)).collect();
+    let lifts =
+        |scan: &Scan| scan.high == 0 && (0..sides.len()).any(|index| scan.takes(index) && is_lifted(index));
+    let mut needed: Vec<bool> =
+        scans.iter().rev().map(|scan| matters(scan, &mut used) || lifts(scan)).collect();
     needed.reverse();
     needed
 }
@@ -117,15 +126,18 @@ struct Store {
     coefficients: Vec<i16>,
     /// For each block one bit for every coefficient that is not zero; empty when nothing depends on it.
     history: Vec<u64>,
+    /// For each block the energy of what it leaves out; empty when it is not lifted.
+    energies: Vec<f32>,
     /// Where the coefficients lie, in zigzag order.
     places: [u8; 64],
-    /// Factors by the quantisers in force at the first scan.
+    /// By the quantisers in force at the first scan.
     factors: Option<Factors>,
+    weights: Weights,
     component: Component,
 }
 
 impl Store {
-    fn new(frame: &Frame, component: &Component, side: Side, has_history: bool) -> Self {
+    fn new(frame: &Frame, component: &Component, side: Side, has_history: bool, is_lifted: bool) -> Self {
         let (across, down) = frame.units();
         let grid = (across * component.across, down * component.down);
         let blocks = grid.0 * grid.1;
@@ -136,8 +148,10 @@ impl Store {
             grid,
             coefficients: vec![0; blocks * side.coefficients()],
             history: vec![0; if has_history { blocks } else { 0 }],
+            energies: vec![0.0; if is_lifted { blocks } else { 0 }],
             places,
             factors: None,
+            weights: [0.0; 64],
             component: *component,
         }
     }
@@ -145,7 +159,9 @@ impl Store {
     /// Keeps the quantisers in force, if it has none yet.
     fn latch(&mut self, reading: &Reading<'_>) {
         if self.factors.is_none() {
-            self.factors = reading.tables.quantisers(&self.component).map(|table| self.side.factors(table));
+            let quantisers = reading.tables.quantisers(&self.component);
+            self.factors = quantisers.map(|table| self.side.factors(table));
+            self.weights = quantisers.map(lift::weights).unwrap_or(self.weights);
         }
     }
 
@@ -161,7 +177,8 @@ impl Store {
     fn details(&mut self, index: usize) -> Option<Details<'_>> {
         let count = self.side.coefficients();
         let coefficients = self.coefficients.get_mut(index * count..(index + 1) * count)?;
-        Some(Details { coefficients, history: self.history.get_mut(index)?, places: &self.places })
+        let energy = self.energies.get_mut(index).map(|energy| (energy, &self.weights));
+        Some(Details { coefficients, history: self.history.get_mut(index)?, energy, places: &self.places })
     }
 
     /// The picture. None when the component never had quantisers.
@@ -177,9 +194,11 @@ impl Store {
         let stride = self.grid.0 * side.samples();
         let mut strip = vec![0; stride * side.samples()];
         let row = self.grid.0 * side.coefficients();
+        let mut energies = self.energies.chunks_exact(self.grid.0.max(1));
         for blocks in self.coefficients.chunks_exact(row.max(1)) {
             deadline.check()?;
-            widest!(simd => strip_of(simd, side, blocks, &mut strip, factors));
+            let energies = energies.next().unwrap_or_default();
+            widest!(simd => strip_of(simd, side, blocks, energies, &mut strip, factors));
             output.append(&strip, stride);
         }
         Ok(Some(output.into_plane()))
@@ -191,6 +210,8 @@ struct Details<'s> {
     coefficients: &'s mut [i16],
     /// One bit for every coefficient that is not zero.
     history: &'s mut u64,
+    /// Of what is left out, with what it is weighed by.
+    energy: Option<(&'s mut f32, &'s Weights)>,
     places: &'s [u8; 64],
 }
 
@@ -208,6 +229,8 @@ impl Details<'_> {
         *self.history |= 1 << (place & 63);
         if let Some(coefficient) = self.coefficient(place) {
             *coefficient = value;
+        } else if let Some((energy, weights)) = &mut self.energy {
+            **energy += f32::from(value).powi(2) * weights.get(place).copied().unwrap_or_default();
         }
     }
 
@@ -230,34 +253,46 @@ impl Details<'_> {
 
 /// Turns a row of blocks into a strip of samples.
 #[inline(always)]
-fn strip_of(simd: impl Simd, side: Side, blocks: &[i16], strip: &mut [u8], factors: &Factors) {
+fn strip_of(
+    simd: impl Simd,
+    side: Side,
+    blocks: &[i16],
+    energies: &[f32],
+    strip: &mut [u8],
+    factors: &Factors,
+) {
     match side {
         Side::One => samples::<1, 1>(
             blocks,
+            energies,
             strip,
             #[inline(always)]
             |block| [[idct::one(block.first().copied().unwrap_or_default().into(), factors)]],
         ),
         Side::Two => samples::<2, 4>(
             blocks,
+            energies,
             strip,
             #[inline(always)]
             |block| idct::two(block, factors),
         ),
         Side::Three => samples::<3, 12>(
             blocks,
+            energies,
             strip,
             #[inline(always)]
             |block| idct::three(simd, block, factors),
         ),
         Side::Four => samples::<4, 16>(
             blocks,
+            energies,
             strip,
             #[inline(always)]
             |block| idct::four(simd, block, factors),
         ),
         Side::Eight => samples::<8, 64>(
             blocks,
+            energies,
             strip,
             #[inline(always)]
             |block| idct::eight(simd, block, factors),
@@ -268,6 +303,7 @@ fn strip_of(simd: impl Simd, side: Side, blocks: &[i16], strip: &mut [u8], facto
 #[inline(always)]
 fn samples<const SIDE: usize, const COUNT: usize>(
     coefficients: &[i16],
+    energies: &[f32],
     strip: &mut [u8],
     kernel: impl Fn(&Block) -> [[u8; SIDE]; SIDE],
 ) {
@@ -278,7 +314,8 @@ fn samples<const SIDE: usize, const COUNT: usize>(
         if let Some(to) = block.first_chunk_mut::<COUNT>() {
             *to = *from;
         }
-        put(strip, (index * SIDE, stride), kernel(&block));
+        let energy = energies.get(index).copied().unwrap_or_default();
+        put(strip, (index * SIDE, stride), lift::lifted(kernel(&block), energy));
     }
 }
 

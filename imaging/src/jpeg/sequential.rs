@@ -8,6 +8,7 @@ use super::bits::{Bits, Feed};
 use super::block::Decoder;
 use super::frame::{Component, Frame, Next, Reading, Scan};
 use super::idct::Side;
+use super::lift::Lifted;
 use super::walk::{Stretch, Walk};
 use crate::planes::Plane;
 use crate::simd::widest;
@@ -26,6 +27,7 @@ pub(super) fn planes(
     mut scan: Scan,
     frame: &Frame,
     sides: &[Side],
+    lifted: Lifted,
     deadline: &Deadline,
 ) -> Result<Option<Vec<Plane>>, Error> {
     let mut outputs: Vec<Output> = frame
@@ -35,7 +37,9 @@ pub(super) fn planes(
         .map(|(component, side)| Output::new(frame, component, *side))
         .collect();
     loop {
-        let Some(mut channels) = channels(reading, &scan, frame, &mut outputs) else { return Ok(None) };
+        let Some(mut channels) = channels(reading, &scan, frame, &mut outputs, lifted) else {
+            return Ok(None);
+        };
         let mut feed = Feed::new(reading.segments.rest());
         let (across, down) = scan.units(frame);
         let mut walk = Walk::new(reading.tables.restart, across * down);
@@ -101,6 +105,7 @@ fn channels<'o>(
     scan: &Scan,
     frame: &Frame,
     outputs: &'o mut [Output],
+    lifted: Lifted,
 ) -> Option<Vec<Channel<'o>>> {
     let mut outputs: Vec<Option<&mut Output>> = outputs.iter_mut().map(Some).collect();
     let channel = |part: &super::frame::Part| {
@@ -112,7 +117,7 @@ fn channels<'o>(
         }
         let quantisers = reading.tables.quantisers(component)?;
         let (dc, ac) = (reading.tables.dc(part.dc)?, reading.tables.ac(part.ac)?);
-        let decoder = Decoder::new(output.side, quantisers, dc, ac);
+        let decoder = Decoder::new(output.side, quantisers, dc, ac, lifted.includes(part.component));
         let (across, down) = scan.blocks(component);
         let (side, units) = (output.side.samples(), scan.units(frame).0);
         let stride = units * across * side;

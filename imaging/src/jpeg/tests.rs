@@ -7,6 +7,9 @@ use zune_core::options::DecoderOptions;
 use zune_jpeg::JpegDecoder;
 
 use super::*;
+use crate::encode::{self, Picture, Settings};
+use crate::frame::{Frame, Layout};
+use crate::steps::light::CURVE;
 use crate::testing::fixture;
 
 mod damage;
@@ -90,7 +93,7 @@ fn wanted(eighths: f64, source: &[u8]) -> Wanted {
         width: (f64::from(header.width) * eighths / 8.0).floor(),
         height: (f64::from(header.height) * eighths / 8.0).floor(),
     };
-    Wanted::for_size(least, 1.0, Chroma::Half)
+    Wanted::for_size(least, 1.0, Chroma::Half, Light::Coded)
 }
 
 #[test]
@@ -111,6 +114,67 @@ fn every_kind_at_every_scale_is_close_to_the_general_decoder() {
                 // a mean of pixels is not quite the same as fewer frequencies
                 let bound = if eighths == 8.0 { 1.0 } else { 5.0 };
                 assert!(distance < bound, "{name} at {eighths}/8, channel {channel}: {distance}");
+            }
+        }
+    }
+}
+
+/// A grey picture of 128 pixels each way.
+fn coded(progressive: bool, mut pixel: impl FnMut(u32) -> u8) -> (Frame, Vec<u8>) {
+    const SIDE: u32 = 128;
+    let pixels = (0..SIDE * SIDE).map(|index| pixel(index % SIDE)).collect();
+    let frame = Frame { width: SIDE, height: SIDE, layout: Layout::Grey, pixels };
+    let deadline = Deadline::never();
+    let settings = Settings { quality: 95, progressive, ..encode::testing::settings(&deadline) };
+    let source = encode::jpeg::encode(Picture::Frame(&frame), &settings).unwrap();
+    (frame, source)
+}
+
+/// Detail that no smaller size can hold, darker on the left.
+fn detailed(progressive: bool) -> (Frame, Vec<u8>) {
+    let mut state = 1_u32;
+    coded(progressive, |x| {
+        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        (if state >> 31 == 0 { 20 + x } else { 120 + x }) as u8
+    })
+}
+
+fn luma(source: &[u8], eighths: f64, light: Light) -> Vec<u8> {
+    let wanted = Wanted { light, ..wanted(eighths, source) };
+    read(source, wanted, &Deadline::never()).unwrap().unwrap().planes.luma.samples
+}
+
+#[test]
+fn what_is_left_out_keeps_its_light_if_that_is_wanted() {
+    let light = |samples: &[u8]| {
+        let sum: f64 = samples.iter().map(|sample| f64::from(CURVE.light(*sample))).sum();
+        sum / samples.len() as f64
+    };
+    // of what is left out of a progressive file, the last bits are not read
+    for (progressive, least) in [(false, 0.98), (true, 0.96)] {
+        let (frame, source) = detailed(progressive);
+        for eighths in [1.0, 2.0, 3.0, 4.0, 8.0] {
+            let found = |kind| light(&luma(&source, eighths, kind)) / light(&frame.pixels);
+            let (as_coded, linear) = (found(Light::Coded), found(Light::Linear));
+            assert!((least..1.02).contains(&linear), "{progressive} at {eighths}/8: {linear}");
+            assert_eq!(as_coded < 0.95, eighths < 8.0, "{progressive} at {eighths}/8: {as_coded}");
+        }
+    }
+}
+
+#[test]
+fn black_beside_an_edge_stays_black() {
+    // the edge lies in the middle of a block, at its ends, and between
+    for edge in 61..68 {
+        let (_, source) = coded(false, |x| if x < edge { 0 } else { 255 });
+        for eighths in [1.0, 2.0, 3.0, 4.0] {
+            let samples = luma(&source, eighths, Light::Linear);
+            let across = 16 * eighths as usize;
+            // of the samples that hold nothing but black, none is grey; their filter has rings
+            let black = (edge as usize - 4) * eighths as usize / 8;
+            for row in samples.chunks_exact(across) {
+                let worst = row[..black].iter().max().unwrap();
+                assert!(*worst < 48, "{edge} at {eighths}/8: {:?}", &row[..black + 2]);
             }
         }
     }
@@ -152,7 +216,7 @@ fn no_less_than_what_is_wanted_is_had_and_not_much_more() {
             let least =
                 Least { width: f64::from(header.width) * share, height: f64::from(header.height) * share };
             for factor in [1.0, 1.7] {
-                let wanted = Wanted::for_size(least, factor, chroma);
+                let wanted = Wanted::for_size(least, factor, chroma, Light::Coded);
                 let leasts = [wanted.luma.width, wanted.chroma.width];
                 for ((width, least), whole) in widths(wanted).into_iter().zip(leasts).zip(whole) {
                     assert!(width >= least.min(whole), "{percent} % {factor} {chroma:?}: {width}");

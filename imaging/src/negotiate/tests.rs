@@ -148,7 +148,7 @@ fn header(format: SourceFormat, has_alpha: bool) -> Header {
 #[test]
 fn an_explicit_format_ignores_accept() {
     for class in [AcceptClass::Avif, AcceptClass::Webp, AcceptClass::Plain] {
-        for wanted in [Output::Jpeg, Output::Png, Output::Webp, Output::Avif, Output::Gif] {
+        for wanted in [Output::Jpeg, Output::Png, Output::Webp, Output::Avif, Output::Gif, Output::Jxl] {
             for moves in [false, true] {
                 let source = header(SourceFormat::Png, true);
                 assert_eq!(output(class, wanted.format(), &source, moves), wanted);
@@ -195,6 +195,7 @@ fn the_format_of_the_source_is_kept_on_request() {
         (SourceFormat::Webp, Output::Webp),
         (SourceFormat::Avif, Output::Avif),
         (SourceFormat::Gif, Output::Gif),
+        (SourceFormat::Jxl, Output::Jpeg),
         (SourceFormat::Bmp, Output::Jpeg),
     ] {
         assert_eq!(output(AcceptClass::Avif, Format::Source, &header(source, false), false), expected);

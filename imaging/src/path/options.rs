@@ -221,7 +221,6 @@ fn format(value: &str, progressive: bool) -> Result<(Format, bool), PathError> {
     match value {
         "jpg" => Ok((Format::Jpeg, progressive)),
         "baseline-jpeg" => Ok((Format::Jpeg, false)),
-        "jxl" => Err(absent("format", value, "auto, avif, webp, jpeg, png, gif")),
         _ => chosen("format", value, &Format::ALL, |format| format.as_str())
             .map(|format| (format, progressive)),
     }

@@ -108,7 +108,6 @@ fn unusable_options_say_what_is_accepted() {
         ("q=0", "quality is \"0\"; accepted: 1 to 100"),
         ("q=101", "quality is \"101\""),
         ("f=bmp", "format is \"bmp\"; accepted: auto, best, jpeg, png"),
-        ("f=jxl", "format=\"jxl\" is not available in this version"),
         ("fit=fill", "fit is \"fill\"; accepted: contain, scale-down"),
         ("g=north", "gravity is \"north\"; accepted: auto, entropy, center"),
         ("g=0.5x1.5", "gravity is \"0.5x1.5\""),

@@ -55,7 +55,7 @@ fn plain(bytes: Vec<u8>, content_type: &'static str, header: &Header) -> Rendere
         height: header.height,
         source_width: header.width,
         source_height: header.height,
-        decoded_across: 0,
+        decoded_as: 0,
         is_hurried: false,
         can_improve: false,
         timings: Timings::default(),

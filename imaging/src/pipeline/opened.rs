@@ -14,6 +14,7 @@ use crate::encode::Range;
 use crate::frame::Frame;
 use crate::jpeg::{self, Chroma, Least, Light, Part, Reduced, Scale, Wanted};
 use crate::limits::Limits;
+use crate::planes::{Plane, Planes};
 use crate::share::{Ask, Content, Sibling};
 use crate::steps::crop::Rect;
 use crate::steps::decode::{self, Cicp, Decoded, FrameOf, Options, Still};
@@ -30,6 +31,9 @@ use crate::{Deadline, Error, vp8};
 /// Samples of luma for each that the result has, where light is averaged.
 const CAREFUL_FACTOR: f64 = 1.7;
 
+/// The same where numbers are.
+const FAST_FACTOR: f64 = 1.3;
+
 /// What is known of a source besides its pixels.
 #[derive(Debug, Clone, Default)]
 pub(super) struct About {
@@ -43,8 +47,8 @@ pub(super) struct About {
     pub(super) seen: Option<Size>,
     /// As planned.
     pub(super) canvas: Option<Size>,
-    /// Samples across that it was decoded to, where that was for a larger rendering.
-    pub(super) decoded_across: u32,
+    /// Stands for the sizes that it was decoded to, where that was for a larger rendering.
+    pub(super) decoded_as: u32,
 }
 
 /// How a source is read.
@@ -123,12 +127,12 @@ impl Reading<'_> {
         let (orientation, plan) = self.upright(exif)?;
         let wanted = self.wanted(&plan, orientation, self.is_careful, self.chroma);
         let read = |wanted| jpeg::read(self.source, wanted, self.deadline);
-        let Some((reduced, decoded_across)) = self.planes(wanted, |ask| self.needed_by(ask), read)? else {
+        let Some((reduced, decoded_as)) = self.planes(wanted, |ask| self.needed_by(ask), read)? else {
             return Ok(None);
         };
         let profile = marks::icc_profile(self.source);
         let (picture, about) = self.of_planes(reduced, plan, orientation, exif, profile)?;
-        Ok(Some((picture, About { decoded_across, ..about })))
+        Ok(Some((picture, About { decoded_as, ..about })))
     }
 
     /// A lossy picture without alpha; none for others.
@@ -191,12 +195,12 @@ impl Reading<'_> {
             loop_count: 0,
             seen: Some(plan.source),
             canvas: Some(plan.canvas),
-            decoded_across: 0,
+            decoded_as: 0,
         };
         Ok((picture, about))
     }
 
-    /// The source with at least the samples that are wanted, and how many there are across if that is for another's sake.
+    /// The source with at least the samples that are wanted, and what stands for its sizes if they are for another's sake.
     fn planes(
         &self,
         wanted: Wanted,
@@ -210,8 +214,8 @@ impl Reading<'_> {
         let found = sibling.decoded(self.source, wanted, needed_by, read, self.deadline)?;
         Ok(found.and_then(|(content, is_more)| match content {
             Content::Planes(reduced) => {
-                let across = if is_more { reduced.planes.luma.width } else { 0 };
-                Some((Arc::unwrap_or_clone(reduced), across))
+                let decoded_as = if is_more { sizes(&reduced.planes) } else { 0 };
+                Some((Arc::unwrap_or_clone(reduced), decoded_as))
             }
             Content::Still(_) => None,
         }))
@@ -224,14 +228,15 @@ impl Reading<'_> {
         let stored = Size { width: self.header.width, height: self.header.height };
         let seen = if orient::turns(orientation) { stored.turned() } else { stored };
         let plan = bounded(planned(seen, &ask.transform), self.limits).ok()?;
-        let is_full = matches!(ask.transform.format, Format::Png | Format::Gif);
+        let is_full = matches!(ask.transform.format, Format::Png | Format::Gif | Format::Jxl);
         let chroma = if is_full { Chroma::Full } else { Chroma::Half };
         Some(self.wanted(&plan, orientation, ask.is_careful, chroma))
     }
 
     /// The fewest samples of the stored picture that give the planned part at its size.
     fn wanted(&self, plan: &Plan, orientation: Orientation, is_careful: bool, chroma: Chroma) -> Wanted {
-        let factor = if is_careful { CAREFUL_FACTOR } else { 1.0 };
+        let (factor, light) =
+            if is_careful { (CAREFUL_FACTOR, Light::Linear) } else { (FAST_FACTOR, Light::Coded) };
         let across = f64::from(plan.scaled.width) / plan.used.width;
         let down = f64::from(plan.scaled.height) / plan.used.height;
         let (across, down) = if orient::turns(orientation) { (down, across) } else { (across, down) };
@@ -239,7 +244,7 @@ impl Reading<'_> {
             width: f64::from(self.header.width) * across,
             height: f64::from(self.header.height) * down,
         };
-        Wanted::for_size(size, factor, chroma)
+        Wanted::for_size(size, factor, chroma, light)
     }
 
     fn frames(&self, next: &mut dyn FnMut(Canvas, u32, &About) -> Result<(), Error>) -> Result<About, Error> {
@@ -503,4 +508,11 @@ pub(super) fn mark(
     let (orientation, profile) = (decoded.orientation, decoded.profile.clone());
     let frame = orient::orient(decoded.first()?, orientation)?;
     Ok(colour::to_srgb(frame, profile.as_deref()))
+}
+
+/// One number for the longer sides of luma and chroma, at most 65 535 each in a JPEG; not 0.
+fn sizes(planes: &Planes) -> u32 {
+    let side = |plane: &Plane| plane.width.max(plane.height);
+    let chroma = planes.chroma.as_ref().map_or(0, |[blue, _]| side(blue));
+    side(&planes.luma).max(1) | chroma << 16
 }

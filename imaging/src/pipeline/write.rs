@@ -225,6 +225,7 @@ pub(super) const fn file(output: Output) -> File {
         Output::Webp => File::Webp,
         Output::Avif => File::Avif,
         Output::Gif => File::Gif,
+        Output::Jxl => File::Jxl,
     }
 }
 

@@ -20,7 +20,7 @@ fn result() -> Rendered {
         height: 1,
         source_width: 1,
         source_height: 1,
-        decoded_across: 0,
+        decoded_as: 0,
         is_hurried: false,
         can_improve: false,
         timings: pipeline::Timings::default(),

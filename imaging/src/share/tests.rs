@@ -1,13 +1,13 @@
 use std::sync::atomic::AtomicUsize;
 
 use super::*;
-use crate::jpeg::Least;
+use crate::jpeg::{Least, Light};
 use crate::planes::{Plane, Planes};
 use crate::steps::geometry::Size;
 
 fn wanted(side: f64) -> Wanted {
     let least = Least { width: side, height: side };
-    Wanted { luma: least, chroma: least }
+    Wanted { luma: least, chroma: least, light: Light::Coded }
 }
 
 fn width(ask: &Ask) -> Option<Wanted> {

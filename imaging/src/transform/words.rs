@@ -120,6 +120,8 @@ pub enum Format {
     Avif,
     /// GIF.
     Gif,
+    /// JPEG XL.
+    Jxl,
     /// SVG as it is, without scripts and references; only of SVG sources.
     Svg,
     /// Not a picture: what is known of the source, as JSON.
@@ -130,7 +132,7 @@ pub enum Format {
 
 impl Format {
     /// Every format.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::Auto,
         Self::Best,
         Self::Jpeg,
@@ -138,6 +140,7 @@ impl Format {
         Self::Webp,
         Self::Avif,
         Self::Gif,
+        Self::Jxl,
         Self::Svg,
         Self::Json,
         Self::Source,
@@ -154,6 +157,7 @@ impl Format {
             Self::Webp => "webp",
             Self::Avif => "avif",
             Self::Gif => "gif",
+            Self::Jxl => "jxl",
             Self::Svg => "svg",
             Self::Json => "json",
             Self::Source => "source",
@@ -163,7 +167,7 @@ impl Format {
     /// Whether a quality has an effect.
     #[must_use]
     pub fn is_lossy(self) -> bool {
-        self.is_open() || matches!(self, Self::Jpeg | Self::Webp | Self::Avif)
+        self.is_open() || matches!(self, Self::Jpeg | Self::Webp | Self::Avif | Self::Jxl)
     }
 
     /// Whether the format is found only when client and source are known.

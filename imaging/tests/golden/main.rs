@@ -22,7 +22,7 @@ use std::path::{Path, PathBuf};
 use image::RgbaImage;
 use overfall_imaging::Deadline;
 use overfall_imaging::pipeline::{Settings, render};
-use overfall_imaging::transform::Transform;
+use overfall_imaging::transform::{Format, Transform};
 
 use cases::Case;
 use compare::{Difference, difference, moved};
@@ -55,9 +55,16 @@ fn rendered(name: &str, options: &str) -> Result<RgbaImage, String> {
     let transform: Transform = options.parse().map_err(|error| format!("{error}"))?;
     let mark = transform.watermark.as_ref().map(|_| source("mark.png").into());
     let settings = Settings { quality: 90, mark, is_careful: false, ..Settings::default() };
-    let rendered = render(&source(name), &transform, &settings, &Deadline::never())
-        .map_err(|error| error.to_string())?;
-    Ok(image::load_from_memory(&rendered.bytes).map_err(|error| error.to_string())?.into_rgba8())
+    let written = |source: &[u8], transform: &Transform| {
+        let rendered = render(source, transform, &settings, &Deadline::never());
+        rendered.map_err(|error| error.to_string())
+    };
+    let mut file = written(&source(name), &transform)?;
+    if ["image/avif", "image/jxl"].contains(&file.content_type) {
+        // decoders of other origin than the encoders, that are compared with others as well
+        file = written(&file.bytes, &Transform { format: Format::Png, ..Transform::default() })?;
+    }
+    Ok(image::load_from_memory(&file.bytes).map_err(|error| error.to_string())?.into_rgba8())
 }
 
 fn pending(options: &str) -> Option<&'static str> {

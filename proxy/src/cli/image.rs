@@ -4,6 +4,7 @@ use std::{
     fs,
     io::Write as _,
     path::{Path, PathBuf},
+    sync::Arc,
     time::Duration,
 };
 
@@ -15,11 +16,12 @@ use overfall_imaging::{
     dialect::{self, Dialect},
     path,
     pipeline::{self, Patience, Settings},
+    sniff::{self, SourceFormat},
     transform::{Format, Transform},
 };
 use tokio::time::Instant;
 
-use crate::studio::ImageSite;
+use crate::studio::{self, ImageSite};
 
 /// What can be done with pictures and their URLs.
 #[derive(Debug, Subcommand)]
@@ -145,7 +147,11 @@ fn convert(from: &Path, to: &Path, options: &str) -> anyhow::Result<()> {
 
 fn rendered(file: &Path, transform: &Transform) -> anyhow::Result<pipeline::Rendered> {
     let source = fs::read(file).with_context(|| format!("file {}", file.display()))?;
-    let settings = Settings { effort: Patience::Improving, ..Settings::default() };
+    // with what decodes them not in this process, as in a node
+    let is_apart = matches!(sniff::header(&source)?.format, SourceFormat::Avif | SourceFormat::Heic);
+    let workers = is_apart.then(studio::workers).transpose();
+    let workers = workers.context("image workers, which AVIF and HEIC are decoded in")?.map(Arc::new);
+    let settings = Settings { effort: Patience::Improving, workers, ..Settings::default() };
     let deadline = Deadline::at(Instant::now() + CONVERT_WITHIN);
     Ok(pipeline::render(&source, transform, &settings, &deadline)?)
 }

@@ -441,6 +441,6 @@ fn writable(name: &str) -> Result<Format, Problem> {
     match values::format(name) {
         Some(Known::Written(format)) => Ok(format),
         Some(Known::Only(word)) => Err(Problem::Format(format!("{word} is not written by this version"))),
-        None => Err(wrong("format", name, "jpg, png, webp, avif, gif, svg, best").into()),
+        None => Err(wrong("format", name, "jpg, png, webp, avif, gif, jxl, svg, best").into()),
     }
 }

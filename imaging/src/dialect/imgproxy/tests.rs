@@ -256,7 +256,7 @@ fn refusals_have_imgproxys_statuses() {
         ("rs:auto:3:2:1/plain/a.jpg", 404, "Invalid URL", "auto with enlarge"),
         ("w:1/plain/a@b@c", 404, "Invalid URL", "more than one format"),
         ("w:1/plain/a.jpg@bogus", 404, "Invalid URL", "format is \"bogus\""),
-        ("w:1/plain/a.jpg@jxl", 422, "Invalid URL", "jxl is not written"),
+        ("w:1/plain/a.jpg@ico", 422, "Invalid URL", "ico is not written"),
         ("f:tiff/plain/a.jpg", 422, "Invalid URL", "tiff is not written"),
         ("w:1/L2Ev!", 404, "Invalid URL", "neither an option nor a source"),
         ("w:1/plain/s3://bucket/a.jpg", 404, "Invalid source URL", "scheme \"s3\""),

@@ -289,11 +289,18 @@ impl Reading {
             }
             "avif" => Format::Avif,
             "gif" => Format::Gif,
+            "jxl" | "jpegxl" => Format::Jxl,
             "svg" => Format::Svg,
             "json" => Format::Json,
             // Supabase's word for leaving it alone
             "origin" => Format::Source,
-            _ => return Err(wrong(name, value, "auto, jpg, pjpg, png, webp, webpll, avif, gif, svg, json")),
+            _ => {
+                return Err(wrong(
+                    name,
+                    value,
+                    "auto, jpg, pjpg, png, webp, webpll, avif, gif, jxl, svg, json",
+                ));
+            }
         };
         self.format = Some(format);
         Ok(())

@@ -15,7 +15,7 @@ const SMALL: [&str; 5] = [
 
 fn outcome(source: &[u8], eighths: f64) -> Result<Option<Reduced>, Error> {
     let least = Least { width: eighths * 4.0, height: eighths * 4.0 };
-    read(source, Wanted::for_size(least, 1.0, Chroma::Half), &Deadline::never())
+    read(source, Wanted::for_size(least, 1.0, Chroma::Half, Light::Coded), &Deadline::never())
 }
 
 #[test]

@@ -116,7 +116,7 @@ pub(crate) fn format_qualities(value: &str) -> Result<Vec<(Format, u8)>, PathErr
     let mut found = Vec::new();
     for pair in parts.chunks(2) {
         let [format, quality] = pair else { return Err(bad()) };
-        let lossy = [Format::Jpeg, Format::Webp, Format::Avif];
+        let lossy = [Format::Jpeg, Format::Webp, Format::Avif, Format::Jxl];
         let format = lossy.into_iter().find(|one| one.as_str() == *format).ok_or_else(bad)?;
         let quality = whole(quality).and_then(|quality| u8::try_from(quality).ok());
         found.retain(|(one, _)| *one != format);

@@ -164,7 +164,7 @@ pub fn fuzz_header(data: &[u8]) {
 }
 
 /// What is asked of a picture, in turn: each way through the pipeline, and each encoder.
-const OPTIONS: [&str; 16] = [
+const OPTIONS: [&str; 18] = [
     "w=20,f=png,q=100",
     "w=16,h=16,fit=cover,f=jpeg",
     "f=webp,q=30",
@@ -181,6 +181,8 @@ const OPTIONS: [&str; 16] = [
     "w=9,h=40,fit=pad,gravity=entropy,sharpen=1,radius=3,f=png",
     "w=5,f=avif",
     "w=20,f=auto,max-bytes=500",
+    "w=20,f=jxl,q=60",
+    "f=jxl,lossless=true,keep-profile=true",
 ];
 
 /// A picture of one of these formats, whole or not: refused, or rendered at a size that was allowed.
