@@ -127,6 +127,10 @@ async fn urls_are_made_and_signed_for_a_node() {
         assert_eq!(size_and_type(&answer.body), (width, width * 3 / 4, "image/png"), "{url}");
     }
     assert!(expires.contains("exp="), "{expires}");
+    let modern = made(&["sign", "/cdn-cgi/image/width=80,format=jxl/photo.png"]);
+    let answer = client.get(&lone.node.url(&modern)).await.expect(200);
+    assert_eq!(answer.header("content-type"), "image/jxl", "{answer}");
+    assert!(answer.body.starts_with(b"\xFF\x0A"), "{answer}");
     let other = signed.replace("width=80", "width=81");
     assert_eq!(client.get(&lone.node.url(&other)).await.status, 403);
 }
