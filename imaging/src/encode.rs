@@ -104,7 +104,7 @@ pub(crate) fn encode(
     // the profiles that are kept are of three colours
     let wide;
     let picture = match picture {
-        Picture::Frame(frame) if settings.icc.is_some() => {
+        Picture::Frame(frame) if settings.icc.is_some() && frame.layout.is_grey() => {
             wide = frame.clone().into_colour();
             Picture::Frame(&wide)
         }

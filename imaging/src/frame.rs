@@ -26,6 +26,11 @@ impl Layout {
         }
     }
 
+    /// Whether there is no colour.
+    pub(crate) fn is_grey(self) -> bool {
+        matches!(self, Self::Grey | Self::GreyAlpha)
+    }
+
     /// Whether the last channel is alpha, not premultiplied.
     pub(crate) fn has_alpha(self) -> bool {
         matches!(self, Self::GreyAlpha | Self::Rgba)

@@ -210,7 +210,7 @@ impl Job<'_> {
                 Reduction::Careful => true,
             },
             sharpens: self.settings.sharpens,
-            chroma: if is_full(output) { Chroma::Full } else { Chroma::Half },
+            chroma: chroma_of(output.format()),
             frames: if progress.is_animated { Wanted::All } else { Wanted::First },
             sibling: self.settings.sibling.as_deref(),
             workers: self.settings.workers.as_deref(),
@@ -403,9 +403,9 @@ const fn holds_profile(output: Output, lossless: bool) -> bool {
     }
 }
 
-/// Whether the encoder takes pixels, and planes would become such.
-const fn is_full(output: Output) -> bool {
-    matches!(output, Output::Png | Output::Gif | Output::Jxl)
+/// How much chroma a rendering needs: all of it where the encoder takes pixels.
+const fn chroma_of(format: Format) -> Chroma {
+    if matches!(format, Format::Png | Format::Gif | Format::Jxl) { Chroma::Full } else { Chroma::Half }
 }
 
 /// Encoders that are slower than this for a picture are left for later where the format is ours to choose.

@@ -109,7 +109,7 @@ impl Sources {
             Reduction::Fast => false,
             Reduction::Careful => true,
         };
-        // what is decoded for the one is of no use to the other
+        // a JPEG that is decoded for the one is of no use to the other
         let key = key ^ u128::from(is_careful);
         let mut groups = self.shared.groups.lock();
         let group = Arc::clone(groups.entry(key).or_default());

@@ -83,6 +83,18 @@ pub(crate) fn difference(frame: &Frame, file: &[u8]) -> f64 {
     sum / f64::from(frame.width) / f64::from(frame.height) / 4.0
 }
 
+/// Fails unless a file of each of these qualities, of which `written` gives length and distance, is longer and nearer than the
+/// one before; the last distance.
+pub(crate) fn each_is_nearer(qualities: &[u8], written: impl Fn(u8) -> (usize, f64)) -> f64 {
+    let mut before = (0, f64::MAX);
+    for quality in qualities {
+        let after = written(*quality);
+        assert!(after.0 > before.0 && after.1 < before.1, "{quality}: {before:?} {after:?}");
+        before = after;
+    }
+    before.1
+}
+
 /// Where a sequence of bytes stands in a file.
 pub(crate) fn position(file: &[u8], wanted: &[u8]) -> Option<usize> {
     file.windows(wanted.len()).position(|window| window == wanted)

@@ -17,6 +17,23 @@ fn every_format_begins_as_its_readers_expect() {
 }
 
 #[test]
+fn a_grey_picture_with_a_profile_is_in_three_colours() {
+    let deadline = Deadline::never();
+    let profile = moxcms::ColorProfile::new_display_p3().encode().unwrap();
+    let plain = testing::settings(&deadline);
+    let settings = Settings { icc: Some(&profile), ..plain.clone() };
+    // too few pixels for a palette; the kind of pixels in a PNG's header (its section 11.2.1)
+    let kind = |layout, settings: &Settings<'_>| {
+        let frame = testing::picture(7, 9, layout);
+        encode(Picture::Frame(&frame), Format::Png, settings).unwrap()[25]
+    };
+    assert_eq!([Layout::Grey, Layout::GreyAlpha].map(|layout| kind(layout, &plain)), [0, 4]);
+    assert!(
+        [Layout::Grey, Layout::GreyAlpha].iter().all(|layout| [2, 6].contains(&kind(*layout, &settings)))
+    );
+}
+
+#[test]
 fn only_some_formats_are_animated() {
     let deadline = Deadline::never();
     let settings = testing::settings(&deadline);

@@ -162,6 +162,18 @@ fn what_is_left_out_keeps_its_light_if_that_is_wanted() {
     }
 }
 
+/// Coefficients of more than 255 stand in codes so short that several are skipped at once.
+#[test]
+fn the_strongest_detail_is_counted_whole() {
+    let deadline = Deadline::never();
+    let settings = Settings { quality: 100, ..encode::testing::settings(&deadline) };
+    let (frame, _) = coded(false, |x| if x % 2 == 0 { 0 } else { 255 });
+    let source = encode::jpeg::encode(Picture::Frame(&frame), &settings).unwrap();
+    let samples = luma(&source, 1.0, Light::Linear);
+    // half of the light is 188
+    assert!(samples.iter().all(|sample| (183..=195).contains(sample)), "{:?}", &samples[..16]);
+}
+
 #[test]
 fn black_beside_an_edge_stays_black() {
     // the edge lies in the middle of a block, at its ends, and between

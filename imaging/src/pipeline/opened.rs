@@ -24,7 +24,7 @@ use crate::steps::scale::Area;
 use crate::steps::sniff::{Header, SourceFormat, jpeg as marks, webp as chunks};
 use crate::steps::trim::{self, Trim as Margins};
 use crate::steps::{colour, light, orient, scale, sharpen, smart};
-use crate::transform::{Fit, Format, Transform, Trim};
+use crate::transform::{Fit, Transform, Trim};
 use crate::worker::Workers;
 use crate::{Deadline, Error, vp8};
 
@@ -228,8 +228,7 @@ impl Reading<'_> {
         let stored = Size { width: self.header.width, height: self.header.height };
         let seen = if orient::turns(orientation) { stored.turned() } else { stored };
         let plan = bounded(planned(seen, &ask.transform), self.limits).ok()?;
-        let is_full = matches!(ask.transform.format, Format::Png | Format::Gif | Format::Jxl);
-        let chroma = if is_full { Chroma::Full } else { Chroma::Half };
+        let chroma = super::chroma_of(ask.transform.format);
         Some(self.wanted(&plan, orientation, ask.is_careful, chroma))
     }
 

@@ -5,6 +5,7 @@ use image::codecs::jpeg::JpegEncoder;
 use super::*;
 use crate::testing::{decoded, difference, fixture, pixels, png_claiming, rendered};
 
+mod profiles;
 mod searches;
 mod webp;
 
@@ -305,6 +306,19 @@ fn thousands_of_scans_are_refused() {
         render(&source, &transform, &Settings { limits, ..Settings::default() }, &Deadline::never());
     let outcome = outcome.map(|rendered| rendered.bytes.len());
     assert_eq!(outcome, Err(Error::Undecodable { reason: "the jpeg has too many scans" }));
+}
+
+#[test]
+fn a_jpeg_xl_that_would_take_too_much_memory_is_refused_before_its_source_is_decoded() {
+    let source = fixture("bombs/png-49-megapixels.png");
+    let outcome = |options: &str| admit(&source, &options.parse().unwrap(), &Limits::default()).map(|_| ());
+    for (options, most) in [("f=jxl", 16_000_000), ("f=jxl,lossless=true", 5_000_000)] {
+        assert!(
+            matches!(outcome(options), Err(Error::TooManyPixels { max, .. }) if max == most),
+            "{options}"
+        );
+    }
+    assert_eq!([outcome("f=png"), outcome("w=100,f=jxl")], [Ok(()), Ok(())]);
 }
 
 /// The most memory this process ever used, in MiB.

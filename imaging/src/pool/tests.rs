@@ -273,3 +273,11 @@ async fn shutdown_refuses_what_waits_and_finishes_what_is_at_work() {
     assert!(matches!(width(pool.submit(instant(), 1, soon()).await), Err(Error::Busy { .. })));
     pool.shutdown();
 }
+
+#[test]
+fn a_jpeg_xl_weighs_what_it_takes() {
+    let source = Bytes::from(fixture("orient/landscape_1.jpg"));
+    let header = crate::sniff::header(&source).unwrap();
+    let of = |options: &str| weight(&source, &header, &options.parse().unwrap());
+    assert_eq!([of("f=png"), of("f=jxl")], [header.pixels(), header.pixels() * JXL_PIXELS]);
+}

@@ -150,3 +150,14 @@ fn no_more_is_held_than_the_bound() {
     assert_eq!(take(&all[1].1, 8), (8, false));
     assert_eq!(sources.shared.held.load(Ordering::Relaxed), HELD_BYTES_MAX);
 }
+
+#[test]
+fn careful_and_fast_renderings_do_not_wait_for_each_other() {
+    let sources = sources();
+    let transform = Transform { width: Some(10), ..Transform::default() };
+    let siblings = [true, false].map(|is_careful| sources.join(7, &transform, is_careful));
+    for sibling in &siblings {
+        assert_eq!(take(sibling, 10), (10, false));
+    }
+    assert_eq!(counts(&sources), (2, 0));
+}
